@@ -1,0 +1,1 @@
+"""Joint source-channel coding over software-defined radio."""

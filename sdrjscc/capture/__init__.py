@@ -1,0 +1,1 @@
+"""Recordings as SigMF files (file work only)."""

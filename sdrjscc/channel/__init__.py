@@ -1,0 +1,13 @@
+"""Channel models, from one impairment per class to whole scenarios.
+
+Plug-ins: ``awgn`` and ``fading`` work on symbols (training), ``awgn`` and ``chain`` on
+samples (links, benchmarks). The impairments that ``chain`` is made of are importable one by
+one; each takes its parameters at construction and has ``apply(samples) -> samples``:
+
+* ``_amplifier``: RappAmplifier, Clipper (transmitter)
+* ``_multipath``: Tap, TappedDelayLine (static, Rayleigh, Rician, moving with Doppler)
+* ``_clock``: Delay, SamplingClockOffset
+* ``_oscillator``: CarrierOffset, PhaseNoise
+* ``_noise``: Noise, noise_variance, mean_active_power
+* ``_frontend``: GainStep, IqImbalance, DcOffset, Quantiser, SampleDrop (receiver)
+"""

@@ -1,0 +1,26 @@
+"""``sdrjscc link``: pictures over a link whose both ends are on this host."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def link(
+    images: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    config: Annotated[str, typer.Option("--config", "-c", help="Link TOML or preset.")] = "loopback",
+    out: Annotated[Path, typer.Option(help="Folder for report, pictures and results.")] = Path(
+        "sdrjscc-link"
+    ),
+    snr_db: Annotated[float | None, typer.Option(help="Channel SNR instead of the configured one.")] = None,
+    max_side: Annotated[int | None, typer.Option(help="Shrink larger pictures to this side, px.")] = None,
+    lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,
+) -> int:
+    """Send pictures over a link and measure what arrives."""
+    from sdrjscc.cli._run import send_all
+    from sdrjscc.linkfile import load_link, with_snr
+
+    link_config = load_link(config)
+    if snr_db is not None:
+        link_config = with_snr(link_config, snr_db)
+    return send_all(link_config, images, command="link", out=out, max_side=max_side, lpips=lpips)

@@ -1,0 +1,79 @@
+"""``sdrjscc list``: what there is."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from sdrjscc.cli._console import console
+
+
+class Listed(StrEnum):
+    """What can be listed."""
+
+    CODECS = "codecs"
+    MAPPINGS = "mappings"
+    CHANNELS = "channels"
+    RADIOS = "radios"
+    WAVEFORMS = "waveforms"
+    WEIGHTS = "weights"
+    PRESETS = "presets"
+
+
+_FAMILIES = {
+    Listed.MAPPINGS: "mapping",
+    Listed.CHANNELS: "channel",
+    Listed.RADIOS: "radio",
+    Listed.WAVEFORMS: "waveform",
+}
+
+
+def list_(
+    what: Annotated[Listed, typer.Argument(help="What to list.")] = Listed.CODECS,
+    as_json: Annotated[bool, typer.Option("--json", help="The same rows as JSON.")] = False,
+) -> None:
+    """List codecs with their cost, weights with their quality, presets and plug-ins."""
+    rows = _rows(what)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif rows:
+        _print(what, rows)
+    else:
+        console.print(f"no {what.value}")
+
+
+def _rows(what: Listed) -> list[dict[str, Any]]:
+    if what is Listed.CODECS:
+        from sdrjscc.codecs._catalogue import codec_rows
+
+        return codec_rows()
+    if what is Listed.WEIGHTS:
+        from sdrjscc.codecs._catalogue import weight_rows
+
+        return weight_rows()
+    if what is Listed.PRESETS:
+        from sdrjscc.linkfile import preset_names
+
+        return [{"preset": name} for name in preset_names()]
+    from sdrjscc import plugins
+
+    return [{"name": name} for name in plugins.available(_FAMILIES[what])]
+
+
+def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
+    table = Table(title=what.value)
+    for key in rows[0]:
+        table.add_column(key, justify="right" if isinstance(rows[0][key], int | float) else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{key}: {_cell(item)}" for key, item in value.items())
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,56 @@
+"""``sdrjscc``: the command line. Each command parses, calls the library, reports."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+from typer.main import get_command
+
+from sdrjscc.cli import demo, link, listing, train
+from sdrjscc.cli._console import console, fail
+from sdrjscc.errors import SdrJsccError
+
+app = typer.Typer(
+    name="sdrjscc",
+    help="Joint source-channel coding over software-defined radio.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("link")(link.link)
+app.command("train")(train.train)
+app.command("list")(listing.list_)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments without the program's name; ``None``: those of the process.
+
+    Returns:
+        0; 2 for input that is not valid; 3 for a radio that failed; 130 after Ctrl-C.
+    """
+    try:
+        outcome = get_command(app).main(
+            args=None if argv is None else list(argv), prog_name="sdrjscc", standalone_mode=False
+        )
+    except SdrJsccError as error:
+        return fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        console.print("stopped")
+        return 130
+    except OSError as error:
+        return fail(f"{error.filename or 'file system'}: {error.strerror or error}", 2)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def run() -> None:
+    """Entry point of the installed program."""
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Neural and classical image codecs behind one contract."""

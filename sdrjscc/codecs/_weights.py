@@ -1,0 +1,114 @@
+"""Weights in safetensors: stored with the architecture they belong to, refused if it differs.
+
+A bundled file ``weights/<codec>_<variant>.safetensors`` has a card beside it
+(``.json``: recipe, data and its terms, steps, date, measured quality).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from sdrjscc.errors import WeightsError
+from sdrjscc.files import write_atomic
+
+BUNDLED = Path(__file__).parent / "weights"
+UNTRAINED = "untrained"
+
+
+def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any], source: str) -> str:
+    """Load ``source`` into ``module``.
+
+    Args:
+        module: the network, built to ``architecture``.
+        codec: plug-in name.
+        architecture: the codec's configuration without its weights.
+        source: ``"bundled"``, ``"untrained"``, or a ``.safetensors`` file.
+
+    Returns:
+        Fingerprint: SHA-256 of the file in hex, ``"untrained"`` without weights.
+
+    Raises:
+        WeightsError: no such file, not safetensors, or made for another architecture.
+    """
+    if source == UNTRAINED:
+        return UNTRAINED
+    path = _bundled_path(codec, architecture) if source == "bundled" else Path(source)
+    tensors, stored = _read(path)
+    _check_architecture(path, codec, architecture, stored)
+    _fill(module, tensors, path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_weights(
+    module: nn.Module, path: Path, codec: str, architecture: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write the module's state atomically with its architecture in the file's metadata.
+
+    ``half`` stores 16-bit floats; loading converts back to float32.
+    """
+    dtype = torch.float16 if half else torch.float32
+    state = {
+        key: (value.to(dtype) if value.is_floating_point() else value).contiguous().cpu()
+        for key, value in module.state_dict().items()
+    }
+    metadata = {"codec": codec, "architecture": json.dumps(dict(architecture), sort_keys=True)}
+    write_atomic(path, lambda part: save_file(state, part, metadata))
+
+
+def bundled_cards() -> list[dict[str, Any]]:
+    """Cards of all bundled weights, sorted by file name."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(BUNDLED.glob("*.json"))]
+
+
+def _bundled_path(codec: str, architecture: Mapping[str, Any]) -> Path:
+    path = BUNDLED / f"{codec}_{architecture.get('variant', 'default')}.safetensors"
+    if not path.exists():
+        there = ", ".join(sorted(p.stem for p in BUNDLED.glob("*.safetensors"))) or "none"
+        raise WeightsError(
+            f"codec {codec} must have bundled weights for variant {architecture.get('variant')} "
+            f"(bundled: {there}); give weights = a file, or 'untrained'"
+        )
+    return path
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key).float() for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except OSError as error:
+        raise WeightsError(
+            f"weights must be a readable file (got {path}: {error.strerror or error})"
+        ) from None
+    except SafetensorError as error:
+        raise WeightsError(f"{path} must be a safetensors file (got: {error})") from None
+
+
+def _check_architecture(path: Path, codec: str, expected: Mapping[str, Any], stored: dict[str, str]) -> None:
+    made_for = stored.get("codec", codec)
+    found = json.loads(stored["architecture"]) if "architecture" in stored else dict(expected)
+    wanted = json.loads(json.dumps(dict(expected)))
+    differing = [f"{key} = {found.get(key)!r}" for key in wanted if found.get(key) != wanted[key]]
+    if made_for != codec:
+        differing = [f"codec = {made_for!r}"]
+    if differing:
+        wants = ", ".join(f"{key} = {value!r}" for key, value in wanted.items())
+        raise WeightsError(
+            f"weights {path.name} must be made for {codec}, {wants} (got {', '.join(differing)})"
+        )
+
+
+def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    own = module.state_dict()
+    for key in own.keys() | tensors.keys():
+        expected = tuple(own[key].shape) if key in own else None
+        got = tuple(tensors[key].shape) if key in tensors else None
+        if expected != got:
+            raise WeightsError(f"weights {path.name}: tensor {key} must have shape {expected} (got {got})")
+    module.load_state_dict(tensors)

@@ -1,0 +1,150 @@
+"""The codec contract, and the adapter that makes any convolutional autoencoder fulfil it.
+
+```
+images [B,3,H,W] ── encode ──> payload ── mapper, channel, mapper ──> payload_hat ── decode ──> images
+```
+"""
+
+from fractions import Fraction
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from sdrjscc.config import build_plugin
+from sdrjscc.errors import ConfigError, Undecodable
+from sdrjscc.images.tiles import apply_tiled
+from sdrjscc.payload import PayloadKind, Plan
+
+_TILE_PX = 1024
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """What the link, the training loop and the GNU Radio blocks ask of a codec.
+
+    Attributes:
+        multiple: width and height handed to ``plan`` and ``encode`` are multiples of it.
+        uses_noise_var: whether ``decode`` reads ``noise_var``.
+        fingerprint: identifies the weights (hash), part of the link's digest; may be empty.
+    """
+
+    multiple: int
+    uses_noise_var: bool
+    fingerprint: str
+
+    def plan(self, width: int, height: int, mode: int = 0, prefix: int = 0) -> Plan:
+        """Number of channel symbols and payload kind of one picture of ``width`` x ``height`` px."""
+        ...
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Encode float32 images in [0, 1], ``[B, 3, H, W]``, into the planned payload."""
+        ...
+
+    def decode(self, payload_hat: Tensor, noise_var: Tensor, plan: Plan) -> Tensor:
+        """Decode a received payload into images ``[B, 3, H, W]``.
+
+        Args:
+            payload_hat: as the mapper's ``demap`` returned it.
+            noise_var: ``[B, k]``, noise variance per channel symbol, ``inf`` where lost.
+            plan: what was sent.
+
+        Raises:
+            Undecodable: no picture can be made of it; the link counts it.
+        """
+        ...
+
+
+class LatentCodec(nn.Module):
+    """A convolutional encoder and decoder as a codec with analog I/Q payload.
+
+    The encoder maps ``[B, 3, H, W]`` to ``[B, c, H/stride, W/stride]``, the decoder maps it
+    back; latent channels 2i and 2i+1 form the I and Q of one symbol per position, so that
+    ``k = c/2 * (H/stride) * (W/stride)``.
+    """
+
+    uses_noise_var = False
+
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, *, channels: int, stride: int, halo: int | None = None
+    ) -> None:
+        """Wrap two networks.
+
+        Args:
+            encoder, decoder: the networks.
+            channels: c, latent channels; even.
+            stride: pixels per latent position along one side.
+            halo: pixels of context a network output depends on at most; with it large
+                pictures are processed in tiles, ``None`` always processes them whole.
+
+        Raises:
+            ConfigError: ``channels`` is odd or not positive.
+        """
+        super().__init__()
+        if channels < 2 or channels % 2:
+            raise ConfigError(f"latent channels must be even and at least 2 (got {channels})")
+        self.encoder, self.decoder = encoder, decoder
+        self.channels, self.multiple, self.halo = channels, stride, halo
+        self.fingerprint = ""
+
+    def plan(self, width: int, height: int, mode: int = 0, prefix: int = 0) -> Plan:
+        """See :meth:`Codec.plan`."""
+        positions = (width // self.multiple) * (height // self.multiple)
+        return Plan(width, height, self.channels // 2 * positions, PayloadKind.LATENT, mode, prefix)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Encode ``[B, 3, H, W]`` into a latent payload ``[B, k, 2]``."""
+        latent = self._network(self.encoder, images, encoding=True)
+        batch, channels, height, width = latent.shape
+        pairs = latent.reshape(batch, channels // 2, 2, height * width)
+        return pairs.transpose(2, 3).reshape(batch, -1, 2)
+
+    def decode(self, payload_hat: Tensor, noise_var: Tensor, plan: Plan) -> Tensor:
+        """Decode ``[B, k, 2]`` into images ``[B, 3, H, W]``; see :meth:`Codec.decode`."""
+        height, width = plan.height // self.multiple, plan.width // self.multiple
+        if payload_hat.shape[1:] != (plan.symbols, 2):
+            raise Undecodable(
+                f"payload must have {plan.symbols} I/Q pairs (got shape {tuple(payload_hat.shape)})"
+            )
+        pairs = payload_hat.reshape(-1, self.channels // 2, height * width, 2)
+        latent = pairs.transpose(2, 3).reshape(-1, self.channels, height, width)
+        return self._network(self.decoder, latent, encoding=False)
+
+    def _network(self, network: nn.Module, inputs: Tensor, *, encoding: bool) -> Tensor:
+        if self.halo is None or torch.is_grad_enabled():
+            result = network(inputs)
+            assert isinstance(result, Tensor)
+            return result
+        if encoding:
+            scale = Fraction(1, self.multiple)
+            return apply_tiled(
+                network, inputs, halo=self.halo, tile=_TILE_PX, multiple=self.multiple, scale=scale
+            )
+        halo, tile = -(-self.halo // self.multiple), _TILE_PX // self.multiple
+        return apply_tiled(network, inputs, halo=halo, tile=tile, scale=self.multiple)
+
+
+def load_codec(name: str, variant: str | None = None, **options: object) -> Codec:
+    """Build the codec ``name`` (of the package, or ``module:build``) ready for use.
+
+    Args:
+        name: plug-in name, e.g. ``"dsc_jscc"``.
+        variant: e.g. ``"60-E2D2"``; ``None`` is the family's default.
+        options: further keys of the codec's table in the link's TOML.
+
+    Raises:
+        ConfigError: unknown plug-in, variant or option.
+        WeightsError: the weights do not fit.
+    """
+    table = {"name": name, **options}
+    return build_codec(table if variant is None else {**table, "variant": variant})
+
+
+def build_codec(table: dict[str, Any]) -> Codec:
+    """Build a codec from its table of the link's TOML."""
+    codec = build_plugin("codecs", table, "codec")
+    if not isinstance(codec, Codec):
+        raise ConfigError(
+            f"codec '{table['name']}' must have plan, encode, decode, multiple, uses_noise_var, fingerprint"
+        )
+    return codec

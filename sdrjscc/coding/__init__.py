@@ -1,0 +1,1 @@
+"""Channel coding and reproducible tables: CRC, LDPC, LFSR, permutations."""

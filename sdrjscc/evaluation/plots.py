@@ -1,0 +1,171 @@
+"""Figures of a run: pictures side by side, packets over time, loss against the channel."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from sdrjscc.evaluation._style import (
+    BLUE,
+    COLUMN_IN,
+    ERRORS,
+    GREY,
+    HEIGHT_IN,
+    LIGHT,
+    ORANGE,
+    PAGE_IN,
+    VERMILLION,
+    legend_above,
+    new_figure,
+    plain,
+    style,
+)
+from sdrjscc.evaluation.results import PacketRecord, Transmission
+
+ERROR_LEVELS = 32
+"""Mean absolute error, in levels of 255, at which the error picture's colour scale ends."""
+
+_MOST_ROWS = 40
+
+
+def comparison(sent: Tensor, received: Tensor | None, psnr_db: float | None) -> Figure:
+    """Sent, received and error side by side.
+
+    Args:
+        sent: uint8 ``[3, H, W]``.
+        received: uint8 ``[3, H, W]``, or ``None`` if nothing was decoded.
+        psnr_db: printed over the received picture.
+    """
+    aspect = min(2.0, max(0.2, sent.shape[-2] / sent.shape[-1]))
+    with style():
+        figure = new_figure(PAGE_IN, PAGE_IN / 3.2 * aspect + 0.35)
+        axes = figure.subplots(1, 3)
+        _picture(axes[0], sent, "Sent")
+        if received is None:
+            for empty in axes[1:]:
+                _no_picture(empty)
+            return figure
+        _picture(axes[1], received, "Received" if psnr_db is None else f"Received, {psnr_db:.2f} dB")
+        _picture(axes[2], None, "Error")
+        shown = axes[2].imshow(error_levels(sent, received).numpy(), cmap=ERRORS, vmin=0, vmax=ERROR_LEVELS)
+        bar = figure.colorbar(
+            shown, cax=axes[2].inset_axes((1.03, 0.0, 0.04, 1.0)), extend="max", extendfrac=0.04
+        )
+        bar.set_label("Mean absolute error (of 255)", fontsize=7.0)
+        bar.ax.tick_params(labelsize=7.0, width=0.5)
+        bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+    return figure
+
+
+def error_levels(sent: Tensor, received: Tensor) -> Tensor:
+    """Absolute error averaged over the colours: float32 ``[H, W]`` in levels of 255."""
+    return (sent.to(torch.int16) - received.to(torch.int16)).abs().to(torch.float32).mean(dim=0)
+
+
+def packet_series(packets: Sequence[PacketRecord], packets_sent: int | None) -> Figure:
+    """SNR and carrier offset of each packet; what was lost is marked.
+
+    Args:
+        packets: those that arrived.
+        packets_sent: how many there were; indices that are missing are drawn as lost.
+    """
+    index = np.array([packet.index for packet in packets])
+    total = max(packets_sent or 0, int(index.max(initial=-1)) + 1, 1)
+    lost = sorted(set(range(total)) - set(index.tolist())) if packets_sent is not None else []
+    with style():
+        figure = new_figure(COLUMN_IN, HEIGHT_IN)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        size = 4.5 if total <= 60 else 2.2
+        pilot, aided, cfo = (_column(packets, name) for name in ("pilot_snr_db", "snr_db", "cfo_hz"))
+        if np.isfinite(pilot).any():
+            upper.plot(index, pilot, "s", ms=size, mfc="none", mec=ORANGE, mew=1.0, label="pilots")
+        if np.isfinite(aided).any():
+            upper.plot(index, aided, "o", ms=size, color=BLUE, mec="none", label="data-aided")
+        lower.plot(index, cfo, "o", ms=size, color=BLUE, mec="none")
+        for axes in (upper, lower):
+            axes.vlines(lost, 0, 1, transform=axes.get_xaxis_transform(), color=LIGHT, lw=2.5, zorder=0)
+            axes.grid(axis="y")
+            axes.margins(y=0.12)
+            _open_range(axes)
+        if lost:
+            upper.plot([], [], "-", color=LIGHT, lw=4, label=f"lost ({len(lost)} of {total})")
+        upper.set(ylabel="SNR (dB)", title="Packets")
+        lower.set(ylabel="CFO (Hz)", xlabel="Packet", xlim=(-0.6, total - 0.4))
+        lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        if upper.get_legend_handles_labels()[0]:
+            legend_above(upper, 3)
+    return figure
+
+
+def link_loss(transmissions: Sequence[Transmission]) -> Figure | None:
+    """What each picture's symbols had left of the SNR that the channel was set to.
+
+    Returns:
+        The figure, of the first 40 pictures that have both numbers; ``None`` if none has.
+    """
+    rows = [(entry, entry.row()["snr_db"]) for entry in transmissions if entry.channel_snr_db is not None]
+    rows = [(entry, delivered) for entry, delivered in rows if delivered is not None][:_MOST_ROWS]
+    if not rows:
+        return None
+    ideal = np.array([entry.channel_snr_db for entry, _ in rows], dtype=np.float64)
+    delivered = np.array([value for _, value in rows], dtype=np.float64)
+    place = np.arange(len(rows))
+    with style():
+        figure = new_figure(PAGE_IN, 0.9 + 0.24 * len(rows))
+        axes = figure.add_subplot()
+        axes.hlines(place, delivered, ideal, color=LIGHT, lw=2.0, zorder=1)
+        axes.plot(ideal, place, "D", ms=5, mfc="white", mec=VERMILLION, mew=1.1, label="channel, as set")
+        axes.plot(delivered, place, "o", ms=5, color=BLUE, mec="none", label="delivered, data-aided")
+        for row, loss in enumerate(delivered - ideal):
+            axes.annotate(
+                f"{loss:+.2f} dB".replace("-", "−"),
+                (1.01, row),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                color=GREY,
+                fontsize=8.0,
+            )
+        axes.set_yticks(place, [plain(entry.image) for entry, _ in rows])
+        axes.set(xlabel="SNR per complex symbol (dB)", title="Loss", ylim=(len(rows) - 0.4, -0.6))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        _open_range_x(axes, np.concatenate([ideal, delivered]))
+        legend_above(axes, 2)
+    return figure
+
+
+def _picture(axes: Axes, pixels: Tensor | None, title: str) -> None:
+    if pixels is not None:
+        axes.imshow(pixels.permute(1, 2, 0).numpy())
+    axes.set(xticks=[], yticks=[], title=title)
+    axes.spines[:].set_visible(False)
+
+
+def _no_picture(axes: Axes) -> None:
+    _picture(axes, None, "")
+    axes.text(0.5, 0.5, "not decodable", ha="center", va="center", color=GREY, transform=axes.transAxes)
+
+
+def _column(packets: Sequence[PacketRecord], name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """One measurement of every packet; not-a-number where it is missing."""
+    values = [getattr(packet, name) for packet in packets]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _open_range(axes: Axes) -> None:
+    """Widen a nearly constant axis, so that rounding noise does not look like a signal."""
+    low, high = axes.get_ylim()
+    if high - low < 4.0:
+        middle = (low + high) / 2
+        axes.set_ylim(middle - 2.0, middle + 2.0)
+
+
+def _open_range_x(axes: Axes, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    low, high = float(values.min()), float(values.max())
+    margin = max(0.5, 0.06 * (high - low))
+    axes.set_xlim(low - margin, high + margin)

@@ -1,0 +1,166 @@
+"""The frame header: 108 bits that let any packet explain itself, as 1000 QPSK symbols.
+
+Fields in order of transmission, most significant bit first: version 2, digest 16, nonce 8,
+transmission 8, packet 13, packets 13, mode 4, prefix 3, more 1, width 12, height 12, CRC-16.
+They are coded with 5G-NR LDPC base graph 2, repeated to 2000 bits, scrambled and mapped to QPSK.
+"""
+
+import math
+from dataclasses import astuple, dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from sdrjscc.coding.crc import crc16
+from sdrjscc.coding.ldpc import LdpcCode
+from sdrjscc.coding.lfsr import gold_sequence
+from sdrjscc.errors import FramingError
+
+VERSION = 1
+HEADER_SYMBOLS = 1000
+MAX_PACKETS = 8191
+
+# Name, bits and smallest value of each field, in order of transmission.
+_FIELDS = (
+    ("digest", 16, 0),
+    ("nonce", 8, 0),
+    ("transmission", 8, 0),
+    ("packet", 13, 0),
+    ("packets", 13, 1),
+    ("mode", 4, 0),
+    ("prefix", 3, 0),
+    ("more", 1, 0),
+    ("width", 12, 1),
+    ("height", 12, 1),
+)
+_VERSION_BITS = 2
+_FIELD_BITS = sum(bits for _, bits, _ in _FIELDS)
+_MESSAGE_BITS = _VERSION_BITS + _FIELD_BITS
+_INFO_BITS = _MESSAGE_BITS + 16
+_CODED_BITS = 2 * HEADER_SYMBOLS
+_SCRAMBLER = 0x5D0C + VERSION
+_ITERATIONS = 30
+
+
+@dataclass(frozen=True)
+class Header:
+    """What every packet says about itself and its transmission.
+
+    Attributes:
+        digest: of the link configuration, 16 bits.
+        nonce: of the sender, drawn when it starts, 8 bits.
+        transmission: number of the picture, modulo 256.
+        packet: index of this packet, below ``packets``.
+        packets: packets of this transmission, 1 to 8191.
+        mode: modulation order index, baseline MCS, or 0 for analog, 4 bits.
+        prefix: rate prefix, 3 bits.
+        more: whether more transmissions follow.
+        width, height: of the picture in pixels, 1 to 4095.
+
+    Raises:
+        FramingError: a field does not fit.
+    """
+
+    digest: int
+    nonce: int
+    transmission: int
+    packet: int
+    packets: int
+    mode: int
+    prefix: int
+    more: bool
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        for name, bits, least in _FIELDS:
+            value = getattr(self, name)
+            if not least <= value < 1 << bits:
+                raise FramingError(f"header field {name} must be {least}..{(1 << bits) - 1} (got {value})")
+        if self.packet >= self.packets:
+            raise FramingError(f"packet must be below packets, {self.packets} (got {self.packet})")
+
+
+def encode_headers(headers: list[Header]) -> Tensor:
+    """Coded and modulated headers.
+
+    Args:
+        headers: B headers.
+
+    Returns:
+        complex64 ``[B, 1000]``, QPSK of unit modulus.
+    """
+    message = torch.tensor([_to_bits(header) for header in headers], dtype=torch.uint8)
+    message = message.reshape(-1, _MESSAGE_BITS)
+    coded = _code().encode(torch.cat([message, crc16(message)], dim=1))
+    signs = (1.0 - 2.0 * coded.to(torch.float32)) * _scrambling()
+    return torch.view_as_complex((signs * math.sqrt(0.5)).reshape(-1, HEADER_SYMBOLS, 2))
+
+
+def decode_headers(symbols: Tensor, noise_var: Tensor) -> list[Header | None]:
+    """Decode received headers.
+
+    Args:
+        symbols: complex64 ``[B, 1000]``, equalised to unit power.
+        noise_var: float32 ``[B, 1000]``, noise variance of each symbol; infinite where lost.
+
+    Returns:
+        For each, the header, or ``None`` unless the code's parity, the CRC, the version and the
+        plausibility of all fields agree.
+
+    Raises:
+        ValueError: a shape is another.
+    """
+    if symbols.ndim != 2 or symbols.shape[1] != HEADER_SYMBOLS or noise_var.shape != symbols.shape:
+        raise ValueError(
+            f"symbols and noise_var must have shape [B, {HEADER_SYMBOLS}] "
+            f"(got {list(symbols.shape)} and {list(noise_var.shape)})"
+        )
+    pairs = torch.view_as_real(symbols.detach().to("cpu", torch.complex64))
+    # Symbols lost to infinite variance, and whatever is not a number, say nothing: ratio 0.
+    ratio = (pairs / noise_var.detach().to("cpu", torch.float32).clamp_min(1e-9).unsqueeze(-1)).nan_to_num(0.0)
+    llr = 2.0 * math.sqrt(2.0) * ratio.reshape(-1, _CODED_BITS) * _scrambling()
+    bits, parity_ok = _code().decode(llr, _ITERATIONS)
+    message, checksum = bits[:, :_MESSAGE_BITS], bits[:, _MESSAGE_BITS:]
+    accepted = parity_ok & (crc16(message) == checksum).all(1)
+    return [
+        _from_bits(row) if ok else None for row, ok in zip(message.tolist(), accepted.tolist(), strict=True)
+    ]
+
+
+def warm_up() -> None:
+    """Compile the header's decoder, or load it from the disk cache, before time matters."""
+    decode_headers(torch.zeros(1, HEADER_SYMBOLS, dtype=torch.complex64), torch.ones(1, HEADER_SYMBOLS))
+
+
+def _to_bits(header: Header) -> list[int]:
+    value = VERSION
+    for (_, bits, _), field in zip(_FIELDS, astuple(header), strict=True):
+        value = value << bits | int(field)
+    return [value >> i & 1 for i in range(_MESSAGE_BITS - 1, -1, -1)]
+
+
+def _from_bits(message: list[int]) -> Header | None:
+    value = int("".join(map(str, message)), 2)
+    if value >> _FIELD_BITS != VERSION:
+        return None
+    fields = {}
+    for name, bits, _ in reversed(_FIELDS):
+        fields[name] = value & ((1 << bits) - 1)
+        value >>= bits
+    try:
+        return Header(**{**fields, "more": bool(fields["more"])})
+    except FramingError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _code() -> LdpcCode:
+    return LdpcCode(_INFO_BITS, _CODED_BITS, base_graph=2, modulation_order=2)
+
+
+@lru_cache(maxsize=1)
+def _scrambling() -> Tensor:
+    """Signs that keep the all-zero word, and any unmodulated carrier, from being a codeword."""
+    return 1.0 - 2.0 * gold_sequence(_SCRAMBLER, _CODED_BITS).to(torch.float32)

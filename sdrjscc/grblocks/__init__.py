@@ -1,0 +1,1 @@
+"""GNU Radio blocks that call this package."""

@@ -1,0 +1,1 @@
+"""Pictures: reading, metrics, bundled samples, data sets."""

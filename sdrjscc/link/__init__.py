@@ -1,0 +1,1 @@
+"""The link: transmitter, streaming receiver, reassembly, session."""

@@ -1,0 +1,56 @@
+"""The parts that both ends of a link share, built from its configuration."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sdrjscc.codecs.base import Codec, build_codec
+from sdrjscc.config import build_plugin
+from sdrjscc.errors import ConfigError
+from sdrjscc.framing.header import VERSION
+from sdrjscc.linkfile import LinkConfig, digest
+from sdrjscc.mapping.base import Mapper, build_mapper
+from sdrjscc.waveform.base import Waveform
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What both ends of a link are made of.
+
+    Attributes:
+        config: the link's configuration.
+        codec, mapper, waveform: built from it.
+        digest: 16 bits over what both ends must share.
+    """
+
+    config: LinkConfig
+    codec: Codec
+    mapper: Mapper
+    waveform: Waveform
+    digest: int
+
+    @property
+    def codec_name(self) -> str:
+        """Codec and variant, e.g. ``dsc_jscc/60-E2D2``."""
+        variant = self.config.codec.get("variant")
+        return f"{self.config.codec['name']}/{variant}" if variant else str(self.config.codec["name"])
+
+
+def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts:
+    """Build codec, mapper and waveform.
+
+    Raises:
+        ConfigError: they do not fit each other.
+        WeightsError: the codec's weights are missing or do not fit.
+    """
+    codec = build_codec(config.codec)
+    if isinstance(codec, torch.nn.Module):
+        codec.to(device)
+    mapper = build_mapper(config.mapping)
+    kind = codec.plan(codec.multiple, codec.multiple).kind
+    if kind != mapper.kind:
+        raise ConfigError(
+            f"mapping '{config.mapping['name']}' takes {mapper.kind} payloads (the codec gives {kind})"
+        )
+    waveform: Waveform = build_plugin("waveform", config.waveform, "waveform")
+    return Parts(config, codec, mapper, waveform, digest(config, codec.fingerprint, VERSION))

@@ -1,0 +1,160 @@
+"""What came of one picture: what was sent, what was received, and every measurement."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sdrjscc.framing.packetise import packetise
+from sdrjscc.images.io import Picture
+from sdrjscc.images.metrics import Metric, ms_ssim, psnr_db, ssim
+from sdrjscc.link.parts import Parts
+from sdrjscc.link.receiver import Packet
+from sdrjscc.link.receiving import ReceivedPicture
+from sdrjscc.link.transmitter import Transmission
+from sdrjscc.units import to_db
+
+
+@dataclass(frozen=True)
+class SymbolQuality:
+    """Quality of equalised symbols against those sent.
+
+    Attributes:
+        snr_db: data-aided; the SNR of the AWGN channel on which a linear MMSE estimate would
+            have the error that ``symbol / (1 + noise_var)`` has here: ``1 / mmse - 1``.
+        evm_db: error vector magnitude, mean ``|error|^2`` over mean ``|symbol|^2``.
+    """
+
+    snr_db: float
+    evm_db: float
+
+
+@dataclass(frozen=True)
+class PacketQuality:
+    """One received packet: the receiver's own measurements and the data-aided SNR."""
+
+    packet: Packet
+    quality: SymbolQuality
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture's way over the link.
+
+    Attributes:
+        picture: as it was read.
+        codec: codec and variant.
+        sent: what was transmitted.
+        received: what arrived, ``None`` if nothing did.
+        psnr_db, ssim, ms_ssim: of the decoded picture.
+        quality: of all received symbols, ``None`` if none.
+        packets: every packet that arrived, in order.
+        airtime_s: duration of all frames.
+        rho: k over 3 W H.
+        rho_on_air: airtime x occupied bandwidth over 3 W H.
+        receive_ms: time of the receiver without the codec.
+        samples: complex64 ``[antennas, n]``, the beginning of what was received.
+    """
+
+    picture: Picture
+    codec: str
+    sent: Transmission
+    received: ReceivedPicture | None
+    psnr_db: Metric
+    ssim: Metric
+    ms_ssim: Metric
+    quality: SymbolQuality | None
+    packets: tuple[PacketQuality, ...]
+    airtime_s: float
+    rho: float
+    rho_on_air: float
+    receive_ms: float
+    samples: Tensor
+
+    @property
+    def pixels(self) -> Tensor | None:
+        """The received picture, uint8 ``[3, H, W]``."""
+        return None if self.received is None else self.received.pixels
+
+    @property
+    def packets_received(self) -> int:
+        """Different packets that arrived."""
+        return 0 if self.received is None else self.received.assembled.received
+
+    def mean(self, name: str) -> float | None:
+        """Mean over the packets of one of the receiver's measurements, e.g. ``"cfo_hz"``."""
+        values = [float(getattr(one.packet, name)) for one in self.packets]
+        return sum(values) / len(values) if values else None
+
+
+def make_result(
+    parts: Parts,
+    picture: Picture,
+    sent: Transmission,
+    received: ReceivedPicture | None,
+    *,
+    samples: Tensor,
+    sample_rate_hz: float,
+    receive_ms: float,
+) -> Result:
+    """Measure one transmission; see :class:`Result`."""
+    waveform = parts.waveform
+    airtime_s = sent.packets * waveform.frame_samples / sample_rate_hz
+    values = picture.pixels.numel()
+    metrics = _picture_metrics(picture.pixels, None if received is None else received.pixels)
+    packets, quality = (
+        ((), None) if received is None else _qualities(sent, received, waveform.payload_symbols)
+    )
+    return Result(
+        picture,
+        parts.codec_name,
+        sent,
+        received,
+        *metrics,
+        quality,
+        packets,
+        airtime_s=airtime_s,
+        rho=sent.plan.symbols / values,
+        rho_on_air=airtime_s * waveform.occupied_bandwidth_hz(sample_rate_hz) / values,
+        receive_ms=receive_ms,
+        samples=samples,
+    )
+
+
+def symbol_quality(received: Tensor, noise_var: Tensor, reference: Tensor) -> SymbolQuality | None:
+    """Measure equalised symbols ``[k]`` against ``reference``; lost ones are left out.
+
+    Returns:
+        ``None`` if all were lost.
+    """
+    arrived = torch.isfinite(noise_var)
+    if not bool(arrived.any()):
+        return None
+    received, noise_var, reference = received[arrived], noise_var[arrived], reference[arrived]
+    power = float(reference.abs().square().mean())
+    estimate = received / (1.0 + noise_var)
+    mmse = float((estimate - reference).abs().square().mean()) / max(power, 1e-12)
+    error = float((received - reference).abs().square().mean())
+    snr = 1.0 / mmse - 1.0 if mmse > 0 else math.inf
+    return SymbolQuality(to_db(max(snr, 0.0)), to_db(error / max(power, 1e-12)))
+
+
+def _qualities(
+    sent: Transmission, received: ReceivedPicture, payload_symbols: int
+) -> tuple[tuple[PacketQuality, ...], SymbolQuality | None]:
+    assembled = received.assembled
+    references = packetise(sent.symbols, payload_symbols)
+    packets = []
+    for packet in assembled.packets:
+        quality = symbol_quality(packet.symbols, packet.noise_var, references[packet.header.packet])
+        if quality is not None:
+            packets.append(PacketQuality(packet, quality))
+    return tuple(packets), symbol_quality(assembled.symbols, assembled.noise_var, sent.symbols)
+
+
+def _picture_metrics(sent: Tensor, received: Tensor | None) -> tuple[Metric, Metric, Metric]:
+    if received is None:
+        nothing = Metric(None, "no picture could be decoded")
+        return nothing, nothing, nothing
+    return psnr_db(sent, received), ssim(sent, received), ms_ssim(sent, received)

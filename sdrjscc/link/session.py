@@ -1,0 +1,144 @@
+"""A link: both ends, or one of them, built from one configuration.
+
+>>> with Link.from_toml("loopback") as link:          # doctest: +SKIP
+...     result = link.send("photo.jpg")
+...     print(result.psnr_db.value)
+"""
+
+import secrets
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from sdrjscc.config import build_plugin
+from sdrjscc.errors import ConfigError
+from sdrjscc.images.io import Picture, read_image
+from sdrjscc.link.parts import build_parts
+from sdrjscc.link.receiving import ReceivedPicture, ReceivingEnd
+from sdrjscc.link.result import Result, make_result
+from sdrjscc.link.transmitter import Transmission, Transmitter
+from sdrjscc.linkfile import LinkConfig, load_link
+from sdrjscc.radio.base import Radio, build_radio
+
+_EXCERPT_SAMPLES = 1 << 16
+
+
+class Link:
+    """Both ends of a link on this host; use it in a ``with``, which opens and closes the radios."""
+
+    def __init__(self, config: LinkConfig, *, device: torch.device | str = "cpu") -> None:
+        """Build every part; radios are opened on entering the ``with``.
+
+        Args:
+            config: the link's configuration.
+            device: where the codec runs.
+
+        Raises:
+            ConfigError, WeightsError, RadioError: a part cannot be built.
+        """
+        self.parts = build_parts(config, device)
+        self.tx_radio = self._radio(config.radios.tx, "radios.tx")
+        self.rx_radio = (
+            self.tx_radio if config.radios.rx is None else self._radio(config.radios.rx, "radios.rx")
+        )
+        self._transmitter = Transmitter(
+            self.parts.codec,
+            self.parts.mapper,
+            self.parts.waveform,
+            digest=self.parts.digest,
+            nonce=secrets.randbelow(256),
+        )
+        self.receiving = ReceivingEnd(self.parts, self.rx_radio, self.tx_radio.clock_ppm)
+        self._open: ExitStack | None = None
+
+    @classmethod
+    def from_toml(cls, source: str | Path, *, device: torch.device | str = "cpu") -> "Link":
+        """Build a link from a TOML file or a preset's name."""
+        return cls(load_link(source), device=device)
+
+    @property
+    def occupied_bandwidth_hz(self) -> float:
+        """Bandwidth of the occupied carriers at the radios' sample rate."""
+        return self.parts.waveform.occupied_bandwidth_hz(self.rx_radio.sample_rate_hz)
+
+    def __enter__(self) -> Self:
+        """Open the radios."""
+        with ExitStack() as stack:
+            stack.enter_context(self.tx_radio)
+            if self.rx_radio is not self.tx_radio:
+                stack.enter_context(self.rx_radio)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop and close the radios."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def send(self, image: str | Path | Picture | Tensor) -> Result:
+        """Send one picture and wait for it.
+
+        Args:
+            image: a file, a picture that was read, or a uint8 tensor ``[3, H, W]``.
+
+        Returns:
+            What was sent and received, with its measurements; ``received`` is ``None`` when
+            no picture could be made of what arrived.
+
+        Raises:
+            ImageError: it cannot be read or sent.
+            ConfigError: the link is not open.
+            RadioError: a radio was lost.
+        """
+        if self._open is None:
+            raise ConfigError("a link must be opened with 'with' before it sends (it is closed)")
+        picture = _picture(image)
+        sent = self._transmitter.transmit(picture.pixels)
+        self.tx_radio.transmit(sent.samples)
+        began = time.perf_counter()
+        received, excerpt = self._receive(sent)
+        receive_ms = 1e3 * (time.perf_counter() - began)
+        if received is not None:
+            receive_ms -= received.decode_ms
+        return make_result(
+            self.parts,
+            picture,
+            sent,
+            received,
+            samples=excerpt,
+            sample_rate_hz=self.tx_radio.sample_rate_hz,
+            receive_ms=receive_ms,
+        )
+
+    def _receive(self, sent: Transmission) -> tuple[ReceivedPicture | None, Tensor]:
+        excerpt = torch.zeros(self.rx_radio.antennas, 0, dtype=torch.complex64)
+        pictures: list[ReceivedPicture] = []
+        while (reception := self.rx_radio.receive()) is not None:
+            if excerpt.shape[-1] < _EXCERPT_SAMPLES:
+                excerpt = torch.cat([excerpt, reception.samples[:, :_EXCERPT_SAMPLES]], dim=-1)
+            pictures += self.receiving.push(reception.samples, dropped=reception.dropped)
+        pictures += self.receiving.flush()
+        ours = [one for one in pictures if one.assembled.header.transmission == sent.id]
+        return (ours[-1] if ours else None), excerpt
+
+    def _radio(self, table: dict[str, Any], path: str) -> Radio:
+        config = self.parts.config
+        channel = None if config.channel is None else build_plugin("channel", config.channel, "channel")
+        share = self.parts.waveform.occupied_bandwidth_hz(1.0)
+        return build_radio(table, path, channel=channel, occupied_share=share)
+
+
+def _picture(image: str | Path | Picture | Tensor) -> Picture:
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, Tensor):
+        return Picture(pixels=image, name="tensor", notes=())
+    return read_image(image)

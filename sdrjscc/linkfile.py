@@ -1,0 +1,134 @@
+"""The link's configuration: one TOML for codec, mapping, waveform, channel and radios.
+
+The file's tables name plug-ins; each table is validated by the plug-in it names, with all
+defaults filled in. ``digest`` is what both ends must share; it travels in every header.
+"""
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import Field, JsonValue
+
+from sdrjscc.config import Section, configure, read_toml, validate
+from sdrjscc.errors import ConfigError
+
+_PRESETS = resources.files("sdrjscc") / "presets"
+
+Table = dict[str, JsonValue]
+
+
+class ReceiverConfig(Section):
+    """``[receiver]``: limits of what the receiving end accepts."""
+
+    max_side: int = Field(4095, ge=1, le=4095, description="largest picture side accepted, px")
+    timeout_s: float = Field(1.0, gt=0, description="silence after which an open picture is given out")
+    max_open: int = Field(4, ge=1, le=64, description="transmissions assembled at the same time")
+
+
+class Radios(Section):
+    """``[radios]``: the transmitting end, and the receiving one where it is another radio."""
+
+    tx: Table
+    rx: Table | None = None
+
+
+class LinkConfig(Section):
+    """A whole link. Plug-in tables hold ``name`` and the plug-in's options."""
+
+    codec: Table
+    mapping: Table = {"name": "analog"}
+    waveform: Table = {"name": "ofdm"}
+    channel: Table | None = None
+    radios: Radios = Radios(tx={"name": "loopback"})
+    receiver: ReceiverConfig = ReceiverConfig()
+
+
+def parse_link(table: dict[str, Any]) -> LinkConfig:
+    """Validate a link's TOML table, every plug-in's options included, and fill in defaults.
+
+    Raises:
+        ConfigError: with the key's path and what was expected.
+    """
+    link = validate(LinkConfig, table, "")
+    radios = {"tx": _complete("radio", link.radios.tx, "radios.tx")}
+    if link.radios.rx is not None:
+        radios["rx"] = _complete("radio", link.radios.rx, "radios.rx")
+    return LinkConfig(
+        codec=_complete("codecs", link.codec, "codec"),
+        mapping=_complete("mapping", link.mapping, "mapping"),
+        waveform=_complete("waveform", link.waveform, "waveform"),
+        channel=None if link.channel is None else _complete("channel", link.channel, "channel"),
+        radios=Radios.model_validate(radios),
+        receiver=link.receiver,
+    )
+
+
+def load_link(source: str | Path) -> LinkConfig:
+    """Read a link from a TOML file or, by name, from the package's presets.
+
+    Raises:
+        ConfigError: no such file or preset, or its content is not valid.
+    """
+    if str(source) in preset_names():
+        return parse_link(read_toml(Path(str(_PRESETS / f"{source}.toml"))))
+    path = Path(source)
+    if path.suffix != ".toml" and not path.exists():
+        raise ConfigError(
+            f"a link must be a TOML file or one of the presets {', '.join(preset_names())} (got '{source}')"
+        )
+    try:
+        return parse_link(read_toml(path))
+    except ConfigError as error:
+        prefix = "" if str(path) in str(error) else f"{path}: "
+        raise type(error)(f"{prefix}{error}") from None
+
+
+def preset_names() -> list[str]:
+    """Names of the package's presets, sorted."""
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in _PRESETS.iterdir() if entry.name.endswith(".toml")
+    )
+
+
+def to_toml(link: LinkConfig) -> str:
+    """The whole configuration as TOML; ``parse_link`` of it gives the same link."""
+    return tomli_w.dumps(link.model_dump(mode="json", exclude_none=True))
+
+
+def digest(link: LinkConfig, codec_fingerprint: str, frame_version: int) -> int:
+    """16 bits of a hash over what both ends must share.
+
+    Covered: codec with its architecture and weights, mapping family, waveform, frame
+    version. Not covered: radios, channel, receiver limits, where the weights lie, and how
+    the receiver demaps.
+    """
+    shared = {
+        "codec": {key: value for key, value in link.codec.items() if key != "weights"},
+        "weights": codec_fingerprint,
+        "mapping": link.mapping["name"],
+        "waveform": link.waveform,
+        "frame_version": frame_version,
+    }
+    canonical = json.dumps(shared, sort_keys=True, separators=(",", ":"))
+    return int.from_bytes(hashlib.sha256(canonical.encode()).digest()[:2], "big")
+
+
+def _complete(family: str, table: Table, path: str) -> Table:
+    plugin, config = configure(family, dict(table), path)
+    options = config if isinstance(config, dict) else config.model_dump(mode="json", exclude_none=True)
+    return {"name": plugin.name, **options}
+
+
+def with_snr(link: LinkConfig, snr_db: float) -> LinkConfig:
+    """The same link with another SNR of its software channel.
+
+    Raises:
+        ConfigError: it has no channel that takes an SNR.
+    """
+    if link.channel is None:
+        raise ConfigError("an SNR can only be set where the link has a [channel] (this one has none)")
+    return parse_link({**link.model_dump(exclude_none=True), "channel": {**link.channel, "snr_db": snr_db}})

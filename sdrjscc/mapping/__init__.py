@@ -1,0 +1,1 @@
+"""Mappers between payloads and unit-power channel symbols."""

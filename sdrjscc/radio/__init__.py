@@ -1,0 +1,1 @@
+"""Radios: everything that takes and gives samples."""

@@ -1,0 +1,1 @@
+"""Receiver functions of tensors: acquire, estimate, track, equalise."""

@@ -1,0 +1,181 @@
+"""Time and carrier offset of a frame from its two chirps.
+
+A carrier offset moves the delay profile seen through the up-chirp to earlier and that seen
+through the down-chirp to later samples. The whole profiles are compared, not their peaks: in
+multipath the two may peak on different paths.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+from scipy.special import gammainccinv
+from torch import Tensor
+
+from sdrjscc.waveform.base import (
+    CHIRP_RATE,
+    CHIRP_SAMPLES,
+    CHIRP_SIZE,
+    HEADER,
+    chirp_bins,
+    chirp_spectrum,
+    chirps,
+    phasor,
+    to_spectrum,
+    tone,
+)
+
+ADVANCE = HEADER.cyclic_prefix // 4
+"""The FFT window opens this many samples inside the prefix: room for paths before the strongest."""
+
+_SPREAD = 24
+_DOWN_FALSE_ALARM = 1e-5
+_FLOOR = 3.0
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where frames begin and how far their carrier is off, per candidate ``[B]``.
+
+    Attributes:
+        start: float64, sample at which the strongest path's frame begins, relative to the window.
+        cfo: float64, carrier offset in cycles per sample.
+        valid: bool, whether a down-chirp was there at all.
+    """
+
+    start: Tensor
+    cfo: Tensor
+    valid: Tensor
+
+
+class Locator:
+    """First guess from the magnitudes of both delay profiles.
+
+    Attributes:
+        before: samples a window must hold before the up-chirp's peak.
+        length: samples of a window.
+    """
+
+    def __init__(self, shift_max: float) -> None:
+        self._lags = 2 * ceil(2 * shift_max) + 2
+        self.before = ceil(2 * shift_max) + _SPREAD + 2
+        self.length = 2 * self.before + CHIRP_SAMPLES + CHIRP_SIZE
+        self._fft = 1 << (self.length - 1).bit_length()
+        padded = torch.zeros(2, self._fft, dtype=torch.complex64)
+        padded[:, :CHIRP_SIZE] = chirps() / CHIRP_SIZE**0.5
+        self._templates = torch.fft.fft(padded).conj().resolve_conj()
+
+    def locate(self, windows: Tensor) -> Alignment:
+        """Align candidates whose up-chirp peaks at sample ``before`` of their window.
+
+        Args:
+            windows: complex64 ``[B, A, length]``.
+
+        Returns:
+            start (to half a sample; the frame begins a prefix before its up-chirp) and cfo.
+        """
+        profiles = self._profiles(windows)
+        centre = 2 * self.before
+        up = profiles[:, 0, centre - 2 * _SPREAD : centre + 2 * _SPREAD + 1]
+        centre += 2 * CHIRP_SAMPLES
+        reach = 2 * _SPREAD + self._lags
+        down = profiles[:, 1, centre - reach : centre + reach + 1].unfold(-1, 4 * _SPREAD + 1, 1)
+        likeness = torch.einsum("bi,bli->bl", up, down)
+        best = likeness.argmax(-1)
+        lag = best.double() - self._lags + _parabola(likeness, best)
+        aligned = down[torch.arange(len(best)), best]
+        strongest = (up + aligned).argmax(-1)
+        start = self.before + (strongest - 2 * _SPREAD + lag / 2) / 2 - HEADER.cyclic_prefix
+        enough = float(gammainccinv(windows.shape[1], _DOWN_FALSE_ALARM)) - _FLOOR
+        return Alignment(start, lag / 4 * CHIRP_RATE, aligned.amax(-1) > enough)
+
+    def _profiles(self, windows: Tensor) -> Tensor:
+        """Delay profiles through both chirps in half samples, ``[B, 2, 2 * fft]``.
+
+        Unit mean over noise, less a floor, so that noise adds little to their likeness.
+        """
+        spectrum = torch.fft.fft(windows, n=self._fft)[:, :, None] * self._templates
+        half = self._fft // 2
+        gap = spectrum.new_zeros(*spectrum.shape[:-1], self._fft)
+        fine = torch.fft.ifft(torch.cat([spectrum[..., :half], gap, spectrum[..., half:]], dim=-1))
+        power = torch.view_as_real(windows).square().sum((-1, -2)) / self.length
+        profile = 4 * torch.view_as_real(fine).square().sum(-1) / power.clamp_min(1e-30)[..., None, None]
+        return (profile.sum(1) - _FLOOR).clamp_min(0.0)
+
+
+def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:
+    """Carrier offset from the phase between the chirps, timing from the strongest path.
+
+    Args:
+        samples: complex64 ``[B, A, n]`` from the frame's first sample on, to within a few samples.
+        cfo: float64 ``[B]`` first guess, within 1 / 1056 cycles per sample or one step beyond.
+
+    Returns:
+        (delay of the strongest path in samples, carrier offset in cycles per sample), float64 ``[B]``.
+    """
+    taps = _taps(chirp_response(samples, cfo))
+    turn = (taps[:, :, 1] * taps[:, :, 0].conj()).sum((1, 2)).angle().double() / (2 * torch.pi)
+    step = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
+    candidates = cfo[:, None] + (turn[:, None] + step) / CHIRP_SAMPLES
+    response = chirp_response(samples[:, None], candidates)
+    together = _taps(response).sum(-2)
+    score = torch.view_as_real(together).square().sum((-1, -2, -3))
+    best = score.argmax(-1)
+    row = torch.arange(len(best))
+    return strongest_delay(response[row, best].mean(-2)), candidates[row, best]
+
+
+def chirp_response(samples: Tensor, cfo: Tensor) -> Tensor:
+    """Channel at the chirps' bins, times the preamble's gain, seen through each chirp.
+
+    Args:
+        samples: complex64 ``[..., A, n]``, from a frame's first sample on.
+        cfo: float64, shape of the leading dimensions, cycles per sample; taken out relative to
+            the first sample.
+
+    Returns:
+        complex64 ``[..., A, 2, 416]``; noise has the variance it has on an active carrier.
+    """
+    first = HEADER.cyclic_prefix - ADVANCE
+    windows = torch.stack(
+        [samples[..., first + i * CHIRP_SAMPLES :][..., :CHIRP_SIZE] for i in (0, 1)], dim=-2
+    )
+    windows = windows * tone(-cfo, CHIRP_SIZE)[..., None, None, :]
+    begin = first + CHIRP_SAMPLES * torch.arange(2)
+    carrier = phasor(-cfo[..., None].double() * begin)[..., None, :, None]
+    bins = chirp_bins()
+    spectrum = to_spectrum(windows)[..., bins + CHIRP_SIZE // 2]
+    up = chirp_spectrum().conj().resolve_conj()
+    advance = phasor(bins.double() * ADVANCE / CHIRP_SIZE)
+    known = torch.stack([up, up.conj()]) * advance * (len(bins) / CHIRP_SIZE) ** 0.5
+    return spectrum * known * carrier
+
+
+def strongest_delay(response: Tensor) -> Tensor:
+    """Delay in samples, float64 ``[B]``, of the strongest path in a response ``[B, A, 416]``.
+
+    Searched from -8 to 16 samples in steps of an eighth, then interpolated.
+    """
+    coarse = torch.view_as_real(_taps(response)).square().sum((1, 3)).argmax(-1) - 8
+    centred = response * phasor(coarse[:, None] * chirp_bins().double() / CHIRP_SIZE)[:, None]
+    fine = torch.arange(-8, 9, dtype=torch.float64) / 8
+    matrix = phasor(chirp_bins().double()[:, None] * fine / CHIRP_SIZE)
+    energy = torch.view_as_real(centred @ matrix).square().sum((1, 3))
+    best = energy.argmax(-1)
+    return coarse + fine[best] + _parabola(energy, best) / 8
+
+
+def _taps(response: Tensor) -> Tensor:
+    """Taps at -8..16 samples, ``[..., 25]``, of responses ``[..., 416]``."""
+    delays = torch.arange(-8, 17, dtype=torch.float64)
+    matrix = phasor(chirp_bins().double()[:, None] * delays / CHIRP_SIZE) / len(chirp_bins())
+    return response @ matrix
+
+
+def _parabola(values: Tensor, best: Tensor) -> Tensor:
+    """Offset of the true peak from index ``best``, float64 ``[B]`` in -0.5..0.5, of ``[B, n]``."""
+    at = best.clamp(1, values.shape[-1] - 2)[:, None]
+    left, middle, right = (values.gather(1, at + i)[:, 0].double() for i in (-1, 0, 1))
+    curvature = left - 2 * middle + right
+    offset = torch.where(curvature < 0, 0.5 * (left - right) / curvature, torch.zeros_like(left))
+    return offset.clamp(-0.5, 0.5)

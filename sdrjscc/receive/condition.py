@@ -1,0 +1,65 @@
+"""DC offset and IQ image, corrected by running estimates on absolute blocks of the stream.
+
+Both estimates belong to a block's position in the stream, not to the chunk that brought it, so
+that the receiver's output does not depend on how samples were cut.
+"""
+
+import torch
+from torch import Tensor
+
+BLOCK = 8192
+"""Samples over which the estimates stand still."""
+
+_MEMORY = 127.0 / 128.0
+_LARGEST_IMAGE = 0.1
+
+
+class Conditioner:
+    """State of the running estimates, per antenna: weighted sums of x, x**2 and |x|**2."""
+
+    def __init__(self, antennas: int) -> None:
+        self._sums = torch.zeros(antennas, 3, dtype=torch.complex128)
+        self._weight = 0.0
+
+    def correct(self, samples: Tensor) -> Tensor:
+        """Corrected samples; the estimate for a block includes the block.
+
+        Args:
+            samples: complex64 ``[A, n]``; n a multiple of 8192 except at the end of a stream.
+        """
+        whole = samples.shape[-1] // BLOCK * BLOCK
+        parts = [self._blocks(samples[:, :whole].reshape(len(samples), -1, BLOCK))] if whole else []
+        if whole < samples.shape[-1]:
+            parts.append(self._blocks(samples[:, None, whole:]))
+        return torch.cat(parts, dim=-1) if parts else samples
+
+    def _blocks(self, blocks: Tensor) -> Tensor:
+        fresh = torch.stack([blocks.sum(-1), (blocks * blocks).sum(-1), _energy(blocks)], dim=-1)
+        mean, image = self._advance(fresh.to(torch.complex128), float(blocks.shape[-1]))
+        centred = blocks - mean[..., None]
+        return (centred - image[..., None] * centred.conj()).flatten(1)
+
+    def _advance(self, fresh: Tensor, size: float) -> tuple[Tensor, Tensor]:
+        """DC offset and image coefficient ``[A, blocks]`` as the sums of each block are added."""
+        states, weights = [], []
+        for block in fresh.unbind(1):
+            self._sums = _MEMORY * self._sums + block
+            self._weight = _MEMORY * self._weight + size
+            states.append(self._sums)
+            weights.append(self._weight)
+        count = torch.tensor(weights, dtype=torch.float64)
+        mean, square, power = (torch.stack(states, dim=1) / count[:, None]).unbind(-1)
+        power = (power.real - mean.abs().square()).clamp_min(1e-30)
+        image = (square - mean * mean) / (2 * power)
+        return mean.to(torch.complex64), (image * _trust(image, count)).to(torch.complex64)
+
+
+def _trust(image: Tensor, count: Tensor) -> Tensor:
+    """Weight of an image estimate: what exceeds its variance 1 / 2n; an absurd one is not believed."""
+    size = image.abs().square()
+    weight = (1 - 0.5 / count / size.clamp_min(1e-30)).clamp_min(0.0)
+    return torch.where(size > _LARGEST_IMAGE**2, torch.zeros_like(weight), weight)
+
+
+def _energy(values: Tensor) -> Tensor:
+    return torch.view_as_real(values).square().flatten(-2).sum(-1)

@@ -1,0 +1,209 @@
+"""The head of a frame: from its two chirps to the header's symbols, and from a known header back.
+
+Sample 0 is the frame's first sample for a path of no delay; the strongest path's delay, a
+fraction of a sample, is taken out of every observation, so that this path is one tap.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sdrjscc.receive.align import ADVANCE, chirp_response
+from sdrjscc.receive.estimate import (
+    Taps,
+    chirp_gram,
+    chirp_steering,
+    head_gram,
+    lmmse,
+    response_error,
+    steering,
+)
+from sdrjscc.waveform.base import (
+    CHIRP_SAMPLES,
+    CHIRP_SIZE,
+    HEADER,
+    PAYLOAD_START,
+    PREAMBLE_SAMPLES,
+    chirp_bins,
+    phasor,
+)
+
+CHIRP_CENTRES = (HEADER.cyclic_prefix + CHIRP_SIZE / 2, CHIRP_SAMPLES + HEADER.cyclic_prefix + CHIRP_SIZE / 2)
+PREAMBLE_CENTRE = sum(CHIRP_CENTRES) / 2
+_CFO_GRID = 65
+_CFO_SIGMAS = 4.5
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is known of the heads of B frames on A antennas.
+
+    Attributes:
+        cfo: float64 ``[B]``, cycles per sample, taken out of all observations.
+        delay: float64 ``[B]``, samples, taken out of all observations.
+        chirps: complex64 ``[B, A, 2, 416]``, channel seen through each chirp times the gain.
+        cells: complex64 ``[B, A, 5, 208]``, header cells.
+        noise_var: float32 ``[B, A]``, per active carrier.
+        taps: the channel.
+    """
+
+    cfo: Tensor
+    delay: Tensor
+    chirps: Tensor
+    cells: Tensor
+    noise_var: Tensor
+    taps: Taps
+
+    def select(self, rows: list[int]) -> "Head":
+        """The head of some of the frames."""
+        taps = Taps(self.taps.mean[rows], self.taps.covariance[rows], self.taps.used[rows])
+        return Head(
+            self.cfo[rows], self.delay[rows], self.chirps[rows], self.cells[rows], self.noise_var[rows], taps
+        )
+
+
+def chirp_frequencies() -> Tensor:
+    """Frequencies of the chirps' bins in cycles per sample, float64 ``[416]``."""
+    return chirp_bins().double() / CHIRP_SIZE
+
+
+def chirp_centres() -> Tensor:
+    """Middle of each chirp in samples, float64 ``[2]``."""
+    return torch.tensor(CHIRP_CENTRES, dtype=torch.float64)
+
+
+def header_centres() -> Tensor:
+    """Middle of each header OFDM symbol in samples, float64 ``[5]``."""
+    return PREAMBLE_SAMPLES + HEADER.symbol_starts().double() + HEADER.fft_size / 2
+
+
+def read_head(samples: Tensor, delay: Tensor, cfo: Tensor, gain: float) -> Head:
+    """Observations and first channel estimate, from the chirps alone.
+
+    Args:
+        samples: complex64 ``[B, A, n]``, n at least 2416, from the frame's first sample on.
+        delay: float64 ``[B]``, delay of the strongest path in samples.
+        cfo: float64 ``[B]``, cycles per sample.
+        gain: amplitude of the preamble relative to the header.
+    """
+    chirps = chirp_response(samples, cfo) * phasor(delay[:, None] * chirp_frequencies())[:, None, None]
+    body = samples[..., PREAMBLE_SAMPLES:PAYLOAD_START]
+    cells = HEADER.demodulate(body, cfo[:, None], ADVANCE)
+    turn = phasor(delay[:, None] * HEADER.frequencies - PREAMBLE_SAMPLES * cfo[:, None])
+    noise_var = _power(chirps[:, :, 1] - chirps[:, :, 0]) / 2
+    noise_var = noise_var.clamp_min(1e-12 * _power(chirps).mean(-1).clamp_min(1e-20))
+    rhs = gain * (chirps.sum(2) @ chirp_steering().conj())
+    taps = lmmse(chirp_gram(gain), rhs, noise_var)
+    return Head(cfo, delay, chirps, cells * turn[:, None, None], noise_var, taps)
+
+
+def header_symbols(head: Head, gain: float) -> tuple[Tensor, Tensor]:
+    """Equalised header symbols and noise variances, ``[B, 1000]`` each.
+
+    The carrier offset is first refined with the header's pilots, weighed against what the chirps
+    said about it.
+    """
+    response = steering(HEADER)
+    channel = head.taps.mean @ response.T
+    weight = channel.conj() / head.noise_var[..., None]
+    matched = (head.cells * weight[:, :, None]).sum(1)
+    strength = (channel.abs().square() / head.noise_var[..., None]).sum(1)
+    error = (response_error(head.taps, response) / head.noise_var[..., None]).sum(1) / strength.clamp_min(
+        1e-20
+    )
+    pilots = HEADER.pilots_of(matched) * HEADER.pilots.conj()
+    offset = _residual_cfo(pilots.sum(-1), strength, gain)
+    turn = phasor(-offset[:, None] * (header_centres() - PREAMBLE_CENTRE))
+    symbols = matched * turn[..., None] / strength.clamp_min(1e-20)[:, None]
+    noise_var = ((1.0 + error) / strength.clamp_min(1e-20))[:, None].expand(-1, HEADER.symbols, -1)
+    return HEADER.data_of(symbols).flatten(1), HEADER.data_of(noise_var).flatten(1)
+
+
+def _residual_cfo(pilots: Tensor, strength: Tensor, gain: float) -> Tensor:
+    """Most probable residual carrier offset, float64 ``[B]``, given pilot sums ``[B, 5]``.
+
+    The chirps' phase difference leaves an error of known variance; within it the pilots decide.
+    """
+    chirp_strength = gain**2 * 2 * strength.sum(-1).double().clamp_min(1e-9)
+    sigma = chirp_strength.rsqrt() / (2 * torch.pi * CHIRP_SAMPLES)
+    units = torch.linspace(-_CFO_SIGMAS, _CFO_SIGMAS, _CFO_GRID, dtype=torch.float64)
+    candidates = sigma[:, None] * units
+    lever = header_centres() - PREAMBLE_CENTRE
+    turned = pilots[:, None] * phasor(-candidates[..., None] * lever)
+    score = 2 * turned.real.sum(-1) - units.square() / 2
+    best = score.argmax(-1)
+    return candidates[torch.arange(len(best)), best]
+
+
+def train_on_header(head: Head, known: Tensor, gain: float) -> Head:
+    """Use a decoded header as training: better carrier offset, noise variance and channel.
+
+    Args:
+        head: observations.
+        known: complex64 ``[B, 5, 208]``, the header's cells as sent.
+        gain: amplitude of the preamble relative to the header.
+    """
+    head = replace(head, cells=head.cells * known.conj()[:, None])
+    for _ in range(2):
+        head = _turn(head, _phase_slope(head, gain))
+        head = _estimate(head, gain)
+    return head
+
+
+def _phase_slope(head: Head, gain: float) -> Tensor:
+    """Residual carrier offset in cycles per sample, float64 ``[B]``, from seven phases."""
+    weight = head.taps.mean.conj() / head.noise_var[..., None]
+    on_chirps = torch.einsum("bak,ck->bac", weight, chirp_steering().conj())
+    on_header = torch.einsum("bak,ck->bac", weight, steering(HEADER).conj())
+    sums = torch.cat(
+        [
+            gain * (head.chirps * on_chirps[:, :, None]).sum((1, 3)),
+            (head.cells * on_header[:, :, None]).sum((1, 3)),
+        ],
+        dim=-1,
+    )
+    times = torch.cat([chirp_centres(), header_centres()])
+    phase = (sums * sums.sum(-1, keepdim=True).conj()).angle().double()
+    strength = sums.abs().double()
+    centre = (strength * times).sum(-1, keepdim=True) / strength.sum(-1, keepdim=True).clamp_min(1e-20)
+    lever = strength * (times - centre)
+    slope = (lever * phase).sum(-1) / (lever * (times - centre)).sum(-1).clamp_min(1e-20)
+    return slope / (2 * torch.pi)
+
+
+def _turn(head: Head, offset: Tensor) -> Head:
+    """Take a further carrier offset out of the observations, about the preamble's centre."""
+    chirp_turn = phasor(-offset[:, None] * (chirp_centres() - PREAMBLE_CENTRE))
+    header_turn = phasor(-offset[:, None] * (header_centres() - PREAMBLE_CENTRE))
+    return replace(
+        head,
+        cfo=head.cfo + offset,
+        chirps=head.chirps * chirp_turn[:, None, :, None],
+        cells=head.cells * header_turn[:, None, :, None],
+    )
+
+
+def _estimate(head: Head, gain: float) -> Head:
+    """Channel and noise variance from chirps and known header together."""
+    rhs = head_rhs(head, gain)
+    taps = lmmse(head_gram(gain), rhs, head.noise_var)
+    chirp_fit = gain * taps.mean @ chirp_steering().T
+    header_fit = taps.mean @ steering(HEADER).T
+    residual = (head.chirps - chirp_fit[:, :, None]).abs().square().sum((2, 3))
+    residual = residual + (head.cells - header_fit[:, :, None]).abs().square().sum((2, 3))
+    observations = 2 * len(chirp_bins()) + HEADER.symbols * HEADER.active
+    noise_var = residual / (observations - taps.used - 1.0)
+    return replace(
+        head, taps=taps, noise_var=torch.maximum(noise_var, 1e-9 * header_fit.abs().square().mean(-1))
+    )
+
+
+def head_rhs(head: Head, gain: float) -> Tensor:
+    """Right-hand side ``[B, A, K]`` of chirps and known header."""
+    chirps = gain * (head.chirps.sum(2) @ chirp_steering().conj())
+    return chirps + head.cells.sum(2) @ steering(HEADER).conj()
+
+
+def _power(values: Tensor) -> Tensor:
+    return values.abs().square().mean(-1)

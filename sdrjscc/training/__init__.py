@@ -1,0 +1,1 @@
+"""Training of codecs through the channels they will meet."""

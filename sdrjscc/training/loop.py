@@ -1,0 +1,213 @@
+"""The training loop: every step a pure function of (weights, optimiser, recipe, step).
+
+Lightning Fabric places it on devices and machines. Order of pictures, crops, SNR and noise
+are derived from (seed, step), so a run resumed from a checkpoint goes on exactly as if it
+had not been stopped.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdrjscc.channel.base import SymbolChannel
+from sdrjscc.codecs.base import build_codec
+from sdrjscc.config import build_plugin
+from sdrjscc.errors import TrainingError
+from sdrjscc.images.datasets import CropSource, centre_crop, find_images, split_by_name
+from sdrjscc.mapping.base import build_mapper
+from sdrjscc.randomness import derived_generator
+from sdrjscc.training.checkpoint import read_checkpoint, write_best, write_checkpoint
+from sdrjscc.training.losses import LOSSES
+from sdrjscc.training.passes import symbol_level
+from sdrjscc.training.recipe import Optimizer, Recipe
+
+VALIDATION_CROP_PX = 256
+VALIDATION_PICTURES = 32
+
+
+@dataclass
+class Progress:
+    """What a step reports: ``validation_db`` only after a validation."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    validation_db: dict[float, float] = field(default_factory=dict)
+
+
+def schedule(optimizer: Optimizer, step: int, steps: int) -> float:
+    """Learning rate at ``step``: linear warm-up, then half a cosine down to ``final_share``."""
+    if step < optimizer.warmup_steps:
+        return optimizer.learning_rate * (step + 1) / optimizer.warmup_steps
+    done = (step - optimizer.warmup_steps) / max(1, steps - optimizer.warmup_steps)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+    return optimizer.learning_rate * (optimizer.final_share + (1.0 - optimizer.final_share) * cosine)
+
+
+class Trainer:
+    """A run of one recipe on one data folder, writing to one output folder."""
+
+    def __init__(self, recipe: Recipe, data: Path, out: Path, *, fabric: Any, resume: bool = False) -> None:
+        """Build everything; read the checkpoint when resuming.
+
+        Args:
+            recipe: what to train, and how.
+            data: folder of pictures.
+            out: folder of the checkpoint, weights and log.
+            fabric: a launched ``lightning.Fabric``.
+            resume: go on from ``out/checkpoint.pt``.
+
+        Raises:
+            TrainingError: the folder has no pictures; the checkpoint is missing, broken or of
+                another recipe; or there is one already and ``resume`` was not asked for.
+        """
+        self.recipe, self.out, self.fabric = recipe, out, fabric
+        self.step, self.best_db = 0, -math.inf
+        codec = build_codec(recipe.codec)
+        if not isinstance(codec, nn.Module):
+            raise TrainingError(f"codec {recipe.codec['name']} must be a torch module to be trained")
+        self.network = codec.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.mapper = build_mapper(recipe.mapping)
+        self.channel = build_symbol_channel(recipe.channel)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimizer = _build_optimizer(recipe.optimizer, self.network)
+        self.train_source, self.validation = _sources(recipe, data)
+        checkpoint = out / "checkpoint.pt"
+        if resume:
+            self._restore(read_checkpoint(checkpoint, recipe))
+        elif checkpoint.exists():
+            raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
+        self.module, self.optimizer = fabric.setup(_Passes(self), self.optimizer)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+        """Train to the last step or until ``stop()``; yields after log and validation steps.
+
+        A checkpoint is written every ``checkpoint_every`` steps and at the end, also of a
+        stopped run.
+        """
+        began, run = time.monotonic(), self.recipe.run
+        self.module.train()
+        while self.step < run.steps and not stop():
+            loss = self._train_step()
+            self.step += 1
+            last = self.step == run.steps
+            validation = self._validate() if last or self.step % run.validate_every == 0 else {}
+            if last or self.step % run.checkpoint_every == 0:
+                self.save()
+            if validation or self.step % run.log_every == 0:
+                rate = schedule(self.recipe.optimizer, self.step, run.steps)
+                yield Progress(self.step, float(loss), rate, time.monotonic() - began, validation)
+        self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint atomically (rank zero only)."""
+        if self.fabric.is_global_zero:
+            state = {
+                "step": self.step,
+                "best_db": self.best_db,
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+            write_checkpoint(self.out / "checkpoint.pt", self.recipe, state)
+
+    def _train_step(self) -> Tensor:
+        recipe, rank, ranks = self.recipe, self.fabric.global_rank, self.fabric.world_size
+        phase, drawn = recipe.run.at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = schedule(recipe.optimizer, self.step, recipe.run.steps)
+        images = self.train_source.batch(drawn * ranks + rank * phase.batch, phase.batch, phase.crop)
+        images = images.to(self.fabric.device, memory_format=torch.channels_last)
+        generator = derived_generator("channel", recipe.run.seed, self.step, rank)
+        low, high = recipe.run.snr_db
+        snr_db = low + (high - low) * torch.rand(phase.batch, generator=generator)
+        loss = LOSSES[recipe.loss](self.module(images, snr_db.to(images.device), generator), images)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.optimizer.clip_norm)
+        self.optimizer.step()
+        self._update_average()
+        return loss.detach()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.recipe.optimizer.ema, (1.0 + self.step) / (10.0 + self.step))
+        averaged, current = self.average.state_dict(), self.network.state_dict()
+        for key, value in averaged.items():
+            if value.is_floating_point():
+                value.lerp_(current[key], 1.0 - decay)
+            else:
+                value.copy_(current[key])
+
+    @torch.no_grad()
+    def _validate(self) -> dict[float, float]:
+        self.average.eval()
+        result = {snr: self._validation_psnr_db(snr) for snr in self.recipe.run.validation_snr_db}
+        mean_db = sum(result.values()) / len(result)
+        if self.fabric.is_global_zero and mean_db > self.best_db:
+            self.best_db = mean_db
+            write_best(self.out / "best.safetensors", self.average, self.recipe)
+        return result
+
+    def _validation_psnr_db(self, snr_db: float) -> float:
+        total = 0.0
+        for index, picture in enumerate(self.validation):
+            generator = derived_generator("validation", index)
+            image = picture.unsqueeze(0).to(self.fabric.device)
+            snr = torch.tensor([snr_db], device=image.device)
+            decoded = symbol_level(self.average, self.mapper, self.channel, image, snr, generator)
+            total += -10.0 * math.log10(float((decoded.clamp(0, 1) - image).square().mean()))
+        return total / len(self.validation)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step, self.best_db = int(state["step"]), float(state["best_db"])
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+class _Passes(nn.Module):
+    """The forward pass as a module, as Fabric wants it for distributed runs."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__()
+        self.network, self._mapper, self._channel = trainer.network, trainer.mapper, trainer.channel
+
+    def forward(self, images: Tensor, snr_db: Tensor, generator: torch.Generator) -> Tensor:
+        return symbol_level(self.network, self._mapper, self._channel, images, snr_db, generator)
+
+
+def build_symbol_channel(table: dict[str, Any]) -> SymbolChannel:
+    """Build a symbol-level channel from its table (with its ``name``).
+
+    Raises:
+        ConfigError: unknown channel or option, or one that only exists at sample level.
+    """
+    channel = build_plugin("channel", table, "channel")
+    if not isinstance(channel, SymbolChannel):
+        raise TrainingError(
+            f"channel {table['name']} must work on symbols for training (it works on samples)"
+        )
+    return channel
+
+
+def _build_optimizer(config: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    return kinds[config.name](network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
+def _sources(recipe: Recipe, data: Path) -> tuple[CropSource, list[Tensor]]:
+    paths = find_images(data, recipe.data.exclude)
+    training, validation = split_by_name(paths, recipe.data.validation_share)
+    source = CropSource(training, min_scale=recipe.data.min_scale, seed=recipe.run.seed)
+    if not validation:
+        raise TrainingError(f"data must hold enough pictures for a validation part (got {len(paths)})")
+    return source, [centre_crop(path, VALIDATION_CROP_PX) for path in validation[:VALIDATION_PICTURES]]

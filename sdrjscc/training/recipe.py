@@ -1,0 +1,113 @@
+"""A training recipe: one TOML, frozen, with everything that decides the weights."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sdrjscc.bundled import bundled_folder
+from sdrjscc.config import Section, read_toml, validate
+from sdrjscc.errors import ConfigError
+
+
+class Data(Section):
+    """``[data]``: which pictures, and how they become crops."""
+
+    exclude: tuple[str, ...] = ()
+    validation_share: float = Field(0.04, gt=0, lt=0.5)
+    min_scale: float = Field(0.5, gt=0, le=1)
+
+
+class Optimizer(Section):
+    """``[optimizer]``: Adam or AdamW with linear warm-up and cosine decay to zero."""
+
+    name: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    warmup_steps: int = Field(500, ge=0)
+    final_share: float = Field(0.0, ge=0, le=1, description="share of the learning rate left at the end")
+    clip_norm: float = Field(1.0, gt=0)
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights; 0: none")
+
+
+class Phase(Section):
+    """``[[run.phases]]``: so many steps with crops of this size, each crop a transmission."""
+
+    steps: int = Field(ge=1)
+    crop: int = Field(96, ge=16, le=1024)
+    batch: int = Field(16, ge=1)
+
+
+class Run(Section):
+    """``[run]``: phases, SNR and how often to look."""
+
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    snr_db: tuple[float, float] = (-1.0, 21.0)
+    seed: int = Field(0, ge=0)
+    validate_every: int = Field(2000, ge=1)
+    validation_snr_db: tuple[float, ...] = (1.0, 10.0, 19.0)
+    checkpoint_every: int = Field(1000, ge=1)
+    log_every: int = Field(50, ge=1)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def at(self, step: int) -> tuple[Phase, int]:
+        """The phase that ``step`` belongs to, and how many pictures the steps before it took."""
+        pictures = 0
+        for phase in self.phases:
+            if step < phase.steps:
+                break
+            step -= phase.steps
+            pictures += phase.steps * phase.batch
+        return phase, pictures + step * phase.batch
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.snr_db[0] > self.snr_db[1]:
+            raise ValueError(f"snr_db must be [lowest, highest] (got {list(self.snr_db)})")
+        return self
+
+
+class Recipe(Section):
+    """A whole recipe; ``codec``, ``mapping`` and ``channel`` are plug-in tables with a ``name``."""
+
+    codec: dict[str, Any]
+    mapping: dict[str, Any] = {"name": "analog"}
+    channel: dict[str, Any] = {"name": "awgn"}
+    loss: Literal["mse"] = "mse"
+    data: Data = Data()
+    optimizer: Optimizer = Optimizer()
+    run: Run
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        for key in ("codec", "mapping", "channel"):
+            if not isinstance(getattr(self, key).get("name"), str):
+                raise ValueError(f"[{key}] must have a name")
+        return self
+
+
+def parse_recipe(table: dict[str, Any]) -> Recipe:
+    """Validate a recipe's TOML table.
+
+    Raises:
+        ConfigError: a key is unknown, missing or wrong.
+    """
+    return validate(Recipe, table, "")
+
+
+def load_recipe(source: str | Path) -> Recipe:
+    """Read a recipe from a TOML file or, by name, from those bundled with the package.
+
+    Raises:
+        ConfigError: no such recipe, or its content is not valid.
+    """
+    bundled = {path.stem: path for path in sorted(bundled_folder("recipes").glob("train/*.toml"))}
+    if str(source) in bundled:
+        return parse_recipe(read_toml(bundled[str(source)]))
+    if not Path(source).exists():
+        raise ConfigError(f"a recipe must be a TOML file or one of {', '.join(bundled)} (got '{source}')")
+    return parse_recipe(read_toml(Path(source)))

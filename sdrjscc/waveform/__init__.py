@@ -1,0 +1,1 @@
+"""Waveforms: grid to samples and back; owners of the geometry."""
