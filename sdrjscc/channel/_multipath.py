@@ -1,5 +1,6 @@
 """Tapped delay lines: static, Rayleigh and Rician taps, standing still or moving."""
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sdrjscc.channel._clock import Delay
+from sdrjscc.channel._clock import blocks, delayed, delayed_length
 from sdrjscc.channel.base import TapGains
 from sdrjscc.config import Section
 from sdrjscc.units import from_db
@@ -89,7 +90,7 @@ def _amplitudes(taps: Sequence[Tap]) -> tuple[Tensor, Tensor]:
     factors = {"static": math.inf, "rayleigh": 0.0}
     k = torch.tensor([factors.get(tap.kind, tap.k_factor) for tap in taps])
     scattered = 1.0 / (1.0 + k)
-    power = power
+    power = power / power.sum()
     return ((power * (1.0 - scattered)).sqrt()[:, None], (power * scattered).sqrt()[:, None])
 
 
@@ -101,22 +102,13 @@ class TappedDelayLine:
 
     def apply(self, samples: Tensor) -> Tensor:
         """Filter ``samples``, complex ``[1, n]`` or ``[antennas, n]``, to ``[antennas, n + spread]``."""
-        echoes = [Delay(float(delay)).apply(samples) for delay in self.taps.delays_samples]
-        length = max(echo.shape[-1] for echo in echoes)
-        total = torch.zeros((self.taps.gains.shape[0], length), dtype=samples.dtype, device=samples.device)
-        for tap, echo in enumerate(echoes):
-            gain = _interpolated(self.taps.gains[:, tap], self.taps.spacing, echo.shape[-1])
-            padded = torch.nn.functional.pad(echo * gain.to(samples), (0, length - echo.shape[-1]))
-            total = total + padded
-        return total
+        delays = self.taps.delays_samples.tolist()
+        length = max(delayed_length(samples.shape[-1], delay) for delay in delays)
+        pieces = [self._piece(samples, delays, start, stop) for start, stop in blocks(length)]
+        return torch.cat(pieces, dim=-1)
 
-
-def _interpolated(gains: Tensor, spacing: int, length: int) -> Tensor:
-    """Gains ``[antennas, T]`` at every sample, ``[antennas, length]``; the last one is held."""
-    if gains.shape[-1] == 1:
-        return gains
-    weight = torch.arange(spacing) / spacing
-    low, high = gains[..., :-1, None], gains[..., 1:, None]
-    lines = (low + (high - low) * weight).flatten(-2)[..., :length]
-    held = gains[..., -1:].expand(*gains.shape[:-1], max(length - lines.shape[-1], 0))
-    return torch.cat([lines, held], dim=-1)
+    def _piece(self, samples: Tensor, delays: list[float], start: int, stop: int) -> Tensor:
+        instants = torch.arange(start, stop, dtype=torch.float64)
+        gains = self.taps.at(instants).to(samples)
+        echoes = [gains[:, tap] * delayed(samples, delay, start, stop) for tap, delay in enumerate(delays)]
+        return functools.reduce(torch.add, echoes)

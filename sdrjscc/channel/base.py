@@ -24,13 +24,22 @@ class TapGains:
     gains: Tensor
     spacing: int = 1
 
-    def at(self, sample: float) -> Tensor:
-        """Gains at a sample of the transmitter's clock: complex64 ``[antennas, L]``."""
+    def at(self, instants: Tensor) -> Tensor:
+        """Gains at ``instants``, float64 ``[m]`` in samples of the transmitter.
+
+        Returns:
+            complex64 ``[antennas, L, m]``; the first and last gain are held.
+        """
         last = self.gains.shape[-1] - 1
-        position = min(max(sample / self.spacing, 0.0), float(last))
-        low = min(int(position), max(last - 1, 0))
-        weight = position - low
-        return (1.0 - weight) * self.gains[..., low] + weight * self.gains[..., min(low + 1, last)]
+        if last == 0:
+            return self.gains.expand(*self.gains.shape[:-1], len(instants))
+        position = (instants / self.spacing).clamp(0.0, float(last))
+        low = position.long().clamp(max=last - 1)
+        first, beyond = int(low.min()), int(low.max()) + 2
+        nodes = self.gains[..., first:beyond].permute(2, 0, 1).contiguous()  # rows are faster to pick
+        before, after = nodes[low - first], nodes[low - first + 1]
+        weight = (position - low).to(self.gains.dtype)[:, None, None]
+        return torch.lerp(before, after, weight).permute(1, 2, 0)
 
     def frequency_response(self, frequencies: Tensor, sample: float = 0.0) -> Tensor:
         """Response at one instant.
@@ -44,7 +53,8 @@ class TapGains:
         """
         turns = -2.0 * torch.pi * self.delays_samples[:, None] * frequencies.to(torch.float64)[None, :]
         steering = torch.polar(torch.ones_like(turns), turns)
-        return (self.at(sample).to(torch.complex128) @ steering).to(torch.complex64)
+        gains = self.at(torch.tensor([sample], dtype=torch.float64))[..., 0]
+        return (gains.to(torch.complex128) @ steering).to(torch.complex64)
 
 
 def one_tap(antennas: int) -> TapGains:

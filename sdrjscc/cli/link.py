@@ -15,12 +15,12 @@ def link(
     snr_db: Annotated[float | None, typer.Option(help="Channel SNR instead of the configured one.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Shrink larger pictures to this side, px.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,
-) -> int:
+) -> None:
     """Send pictures over a link and measure what arrives."""
-    from sdrjscc.cli._run import send_all
+    from sdrjscc.cli._run import Job, send_all
     from sdrjscc.linkfile import load_link, with_snr
 
     link_config = load_link(config)
     if snr_db is not None:
         link_config = with_snr(link_config, snr_db)
-    return send_all(link_config, images, command="link", out=out, max_side=max_side, lpips=lpips)
+    raise typer.Exit(send_all(Job("link", link_config, images, out, max_side, lpips)))

@@ -3,11 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
-from typer.main import get_command
 
-from sdrjscc.cli import demo, link, listing, train
+from sdrjscc.cli import demo, export, link, listing, train
 from sdrjscc.cli._console import console, fail
 from sdrjscc.errors import SdrJsccError
 
@@ -22,6 +20,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("link")(link.link)
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.command("list")(listing.list_)
 
 
@@ -35,20 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 2 for input that is not valid; 3 for a radio that failed; 130 after Ctrl-C.
     """
     try:
-        outcome = get_command(app).main(
-            args=None if argv is None else list(argv), prog_name="sdrjscc", standalone_mode=False
-        )
+        app(None if argv is None else list(argv), prog_name="sdrjscc")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     except SdrJsccError as error:
         return fail(str(error), error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         console.print("stopped")
         return 130
     except OSError as error:
         return fail(f"{error.filename or 'file system'}: {error.strerror or error}", 2)
-    return outcome if isinstance(outcome, int) else 0
+    return 0
 
 
 def run() -> None:

@@ -35,7 +35,7 @@ def train(
     nodes: Annotated[int, typer.Option(help="Machines (with torchrun or Slurm).")] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
     threads: Annotated[int | None, typer.Option(help="CPU threads of this process.")] = None,
-) -> int:
+) -> None:
     """Train a codec; Ctrl-C saves a checkpoint, --resume goes on exactly where it stopped."""
     import torch
 
@@ -51,9 +51,8 @@ def train(
     stopped = _run(trainer, folder, fabric)
     if stopped:
         console.print(f"stopped at step {trainer.step}; go on with --resume --out {folder}")
-        return 130
+        raise typer.Exit(130)
     console.print(f"best weights: {folder / 'best.safetensors'} (validation {trainer.best_db:.2f} dB)")
-    return 0
 
 
 def _fabric(folder: Path, **options: Any) -> Any:

@@ -1,7 +1,8 @@
 """Deep-JSCC and its depthwise separable variants, DSC-JSCC.
 
 ```
-x ─ conv 3-16 /2 ─ 16-32 /2 ─ 32-32 ─ 32-32 ─ 32-c ─ latent ─ tconv c-32 ─ 32-32 ─ 32-32 ─ 32-16 x2 ─ 16-3 x2 ─ x^
+x ─ conv 3-16 /2 ─ 16-32 /2 ─ 32-32 ─ 32-32 ─ 32-c ─ latent
+latent ─ tconv c-32 ─ 32-32 ─ 32-32 ─ 32-16 x2 ─ 16-3 x2 ─ x^
 ```
 All kernels are 5x5 with a per-channel PReLU after every layer but the last of the decoder.
 A variant says which of the five encoder and five decoder layers are depthwise separable
@@ -80,7 +81,7 @@ class _Encoder(nn.Sequential):
         self.shift = 0.5 if config.output == "linear" else 0.0
 
     def forward(self, images: Tensor) -> Tensor:
-        latent = super().forward(images - self.shift)
+        latent = super().forward(images - self.shift)  # type: ignore[no-untyped-call]
         assert isinstance(latent, Tensor)
         return latent
 
@@ -97,6 +98,6 @@ class _Decoder(nn.Sequential):
         self.linear = config.output == "linear"
 
     def forward(self, latent: Tensor) -> Tensor:
-        images = super().forward(latent)
+        images = super().forward(latent)  # type: ignore[no-untyped-call]
         assert isinstance(images, Tensor)
         return images + 0.5 if self.linear else torch.sigmoid(images)

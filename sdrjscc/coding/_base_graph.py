@@ -30,17 +30,17 @@ class LiftedGraph:
         base_graph: 1 or 2.
         lifting: Z, the size of a circulant.
         info_columns: base columns of information and filler bits (22 or 10).
-        row_start: int32 ``[rows + 1]``, first edge of each row.
-        columns: int32 ``[edges]``, base column of an edge.
-        shifts: int32 ``[edges]``, its circular shift in ``0 .. Z - 1``.
+        row_start: uint64 ``[rows + 1]``, first edge of each row.
+        columns: uint64 ``[edges]``, base column of an edge.
+        shifts: uint64 ``[edges]``, its circular shift in ``0 .. Z - 1``.
     """
 
     base_graph: int
     lifting: int
     info_columns: int
-    row_start: NDArray[np.int32]
-    columns: NDArray[np.int32]
-    shifts: NDArray[np.int32]
+    row_start: NDArray[np.uint64]
+    columns: NDArray[np.uint64]
+    shifts: NDArray[np.uint64]
 
     @property
     def rows(self) -> int:
@@ -58,7 +58,7 @@ class LiftedGraph:
         columns = self.columns[:last_edge]
         first_filler_column = -(-info_bits // self.lifting)
         kept = (columns < first_filler_column) | (columns >= self.info_columns)
-        row_start = np.concatenate([[0], np.cumsum(kept)])[self.row_start[: rows + 1]].astype(np.int32)
+        row_start = np.concatenate([[0], np.cumsum(kept)])[self.row_start[: rows + 1]].astype(np.uint64)
         shifts = self.shifts[:last_edge]
         return LiftedGraph(
             self.base_graph, self.lifting, self.info_columns, row_start, columns[kept], shifts[kept]
@@ -86,7 +86,7 @@ def lifted_graph(base_graph: int, info_bits: int) -> LiftedGraph:
         )
     lifting, shift_set = _choose_lifting(base_graph, info_bits)
     row_start, columns, shifts = _table(base_graph)
-    lifted = (shifts[:, shift_set] % lifting).astype(np.int32)
+    lifted = (shifts[:, shift_set] % lifting).astype(np.uint64)
     return LiftedGraph(base_graph, lifting, _INFO_COLUMNS[base_graph], row_start, columns, lifted)
 
 
@@ -110,7 +110,7 @@ def _used_columns_bg2(info_bits: int) -> int:
 
 
 @lru_cache(maxsize=2)
-def _table(base_graph: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def _table(base_graph: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
     """First edge of each row, columns ``[edges]`` and shifts ``[edges, 8]`` of a base graph."""
     text = resources.files("sdrjscc.coding").joinpath(f"nr_bg{base_graph}.csv").read_text(encoding="ascii")
     row, entries = 0, []
@@ -118,6 +118,6 @@ def _table(base_graph: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArr
         first, *values = line.split(";")
         row = int(first) if first else row
         entries.append((row, *map(int, values)))
-    table = np.array(sorted(entries), dtype=np.int32)
-    row_start = np.searchsorted(table[:, 0], np.arange(_ROWS[base_graph] + 1)).astype(np.int32)
+    table = np.array(sorted(entries), dtype=np.uint64)
+    row_start = np.searchsorted(table[:, 0], np.arange(_ROWS[base_graph] + 1)).astype(np.uint64)
     return row_start, table[:, 1].copy(), table[:, 2:].copy()

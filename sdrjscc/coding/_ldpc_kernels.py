@@ -1,9 +1,8 @@
 """The loops of the LDPC code that must be machine code. Import it where it is used: it compiles.
 
 Compiled once and kept in numba's disk cache; where no cache can be written, compiled for this
-process. All walk a lifted base graph (:class:`sdrjscc.coding._base_graph.LiftedGraph`) edge by
-edge; the inner loops run over the Z bits of a circulant, in two slices where the circular shift
-wraps, so that they vectorise.
+process only. The loops walk a :class:`sdrjscc.coding._base_graph.LiftedGraph` edge by edge.
+Indices are unsigned, which spares numba's handling of negative ones and lets loops vectorise.
 """
 
 from collections.abc import Callable
@@ -14,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_Int = NDArray[np.int32]
+_Index = NDArray[np.uint64]
 _Float = NDArray[np.float32]
 
-_GRAPH = "i4[::1],i4[::1],i4[::1],i8"
+_GRAPH = "u8[::1],u8[::1],u8[::1],u8"
+_LANES = 16
+"""Rows are padded to a multiple of this many values: whole vector registers, no remainder loops."""
+_HUGE = np.float32(3e38)
 
 
 def _machine_code(signature: str) -> Callable[[_Function], _Function]:
@@ -37,19 +39,31 @@ def _inlined(function: _Function) -> _Function:
 
 
 @_inlined
-def _add_rotated(total: NDArray[np.uint8], block: NDArray[np.uint8], shift: int) -> None:
-    """``total[z] ^= block[(z + shift) mod Z]``."""
-    wrap = len(total) - shift
-    head, tail, late = block[shift:], block[:shift], total[wrap:]
-    for z in range(wrap):
-        total[z] ^= head[z]
-    for z in range(shift):
-        late[z] ^= tail[z]
+def _add(total: Any, at: Any, values: Any, start: Any, count: Any) -> None:
+    for z in range(count):
+        total[at + z] ^= values[start + z]
 
 
-@_machine_code(f"void(u1[:,::1],{_GRAPH},i8)")
+@_inlined
+def _copy(target: Any, at: Any, values: Any, start: Any, count: Any) -> None:
+    for z in range(count):
+        target[at + z] = values[start + z]
+
+
+@_inlined
+def _add_signs(odd: Any, at: Any, values: Any, start: Any, count: Any) -> None:
+    for z in range(count):
+        odd[at + z] ^= values[start + z] < 0
+
+
+@_machine_code(f"void(u1[:,::1],{_GRAPH},u8)")
 def encode(
-    words: NDArray[np.uint8], row_start: _Int, columns: _Int, shifts: _Int, lifting: int, info_columns: int
+    words: NDArray[np.uint8],
+    row_start: _Index,
+    columns: _Index,
+    shifts: _Index,
+    lifting: int,
+    info_columns: int,
 ) -> None:
     """Fill in the parity bits of systematic words, uint8 ``[B, code_bits]``, in place.
 
@@ -57,87 +71,84 @@ def encode(
     time: it is the sum of the others. Only the first core column needs the sum of all core rows,
     in which everything else of the core cancels.
     """
+    zero = np.uint64(0)
     total = np.empty(lifting, dtype=np.uint8)
     for b in range(words.shape[0]):
-        blocks = words[b].reshape(-1, lifting)
+        word = words[b]
         total[:] = 0
-        shift = 0
+        core_shift = zero
         for e in range(row_start[4]):
             if columns[e] < info_columns:
-                _add_rotated(total, blocks[columns[e]], shifts[e])
+                wrap = lifting - shifts[e]
+                _add(total, zero, word, columns[e] * lifting + shifts[e], wrap)
+                _add(total, wrap, word, columns[e] * lifting, shifts[e])
             elif columns[e] == info_columns:
                 # Of its three entries two have equal shifts and cancel.
-                shift ^= shifts[e]
-        blocks[info_columns] = 0
-        _add_rotated(blocks[info_columns], total, (lifting - shift) % lifting)
+                core_shift ^= shifts[e]
+        wrap = lifting - core_shift
+        _copy(word, info_columns * lifting + core_shift, total, zero, wrap)
+        _copy(word, info_columns * lifting, total, wrap, core_shift)
         for r in range(len(row_start) - 1):
             if r != 3:
-                last = row_start[r + 1] - 1
+                last = row_start[r + 1] - np.uint64(1)
                 total[:] = 0
                 for e in range(row_start[r], last):
-                    _add_rotated(total, blocks[columns[e]], shifts[e])
-                blocks[columns[last]] = total
+                    wrap = lifting - shifts[e]
+                    _add(total, zero, word, columns[e] * lifting + shifts[e], wrap)
+                    _add(total, wrap, word, columns[e] * lifting, shifts[e])
+                _copy(word, columns[last] * lifting, total, zero, lifting)
 
 
 @_inlined
-def _gather(
-    extrinsic: _Float, least: _Float, second: _Float, sign: _Float, posterior: _Float, message: _Float
-) -> None:
-    """Take an edge's message out of the posterior and keep the row's two smallest magnitudes."""
-    for z in range(len(extrinsic)):
-        value = posterior[z] - message[z]
-        extrinsic[z] = value
+def _gather(extrinsic: Any, at: Any, messages: Any, start: Any, row: Any, count: Any) -> None:
+    """Take old messages out of posteriors; update a row's least, second magnitude and sign."""
+    least, second, sign = row
+    for z in range(count):
+        value = extrinsic[at + z] - messages[start + z]
+        extrinsic[at + z] = value
         magnitude = abs(value)
-        larger = max(magnitude, least[z])
-        least[z] = min(magnitude, least[z])
-        second[z] = min(second[z], larger)
+        larger = magnitude if magnitude > least[z] else least[z]
+        least[z] = magnitude if magnitude < least[z] else least[z]
+        second[z] = larger if larger < second[z] else second[z]
         sign[z] = -sign[z] if value < 0 else sign[z]
 
 
 @_inlined
-def _scatter(
-    extrinsic: _Float, least: _Float, second: _Float, sign: _Float, posterior: _Float, message: _Float
-) -> None:
-    """Make an edge's new message and add it to the posterior."""
-    for z in range(len(extrinsic)):
-        value = extrinsic[z]
-        # A tie for the least is a tie with the second as well, so the position need not be kept.
-        fresh = second[z] if abs(value) == least[z] else least[z]
-        fresh = -fresh * sign[z] if value < 0 else fresh * sign[z]
-        message[z] = fresh
-        posterior[z] = value + fresh
+def _scatter(extrinsic: Any, at: Any, messages: Any, start: Any, row: Any, count: Any) -> None:
+    """Make new messages and turn extrinsic values into posteriors with them."""
+    least, second, sign = row
+    for z in range(count):
+        value = extrinsic[at + z]
+        # A tie for the least is a tie with the second as well, so its position need not be kept.
+        magnitude = second[z] if abs(value) == least[z] else least[z]
+        message = (-magnitude if value < 0 else magnitude) * sign[z]
+        messages[start + z] = message
+        extrinsic[at + z] = value + message
 
 
 @_inlined
-def _is_codeword(posterior: _Float, row_start: _Int, columns: _Int, shifts: _Int, lifting: int) -> bool:
+def _is_codeword(word: Any, row_start: Any, columns: Any, shifts: Any, lifting: Any) -> Any:
     """Whether every parity check holds and no bit is undecided (posterior exactly 0)."""
+    zero = np.uint64(0)
     odd = np.empty(lifting, dtype=np.uint8)
     for r in range(len(row_start) - 1):
         odd[:] = 0
-        undecided = 0
         for e in range(row_start[r], row_start[r + 1]):
-            block = posterior[columns[e] * lifting : (columns[e] + 1) * lifting]
-            shift = shifts[e]
-            wrap = lifting - shift
-            head, tail, late = block[shift:], block[:shift], odd[wrap:]
-            for z in range(wrap):
-                odd[z] ^= head[z] < 0
-                undecided += head[z] == 0
-            for z in range(shift):
-                late[z] ^= tail[z] < 0
-                undecided += tail[z] == 0
-        if undecided or odd.any():
+            wrap = lifting - shifts[e]
+            _add_signs(odd, zero, word, columns[e] * lifting + shifts[e], wrap)
+            _add_signs(odd, wrap, word, columns[e] * lifting, shifts[e])
+        if odd.any():
             return False
-    return True
+    return word.all()
 
 
 @_machine_code(f"void(f4[:,::1],b1[::1],{_GRAPH},i8,f4)")
 def decode(
     posteriors: _Float,
     parity_ok: NDArray[np.bool_],
-    row_start: _Int,
-    columns: _Int,
-    shifts: _Int,
+    row_start: _Index,
+    columns: _Index,
+    shifts: _Index,
     lifting: int,
     iterations: int,
     scale: float,
@@ -146,40 +157,37 @@ def decode(
 
     Args:
         posteriors: finite log-likelihood ratios ``[B, code_bits]``; replaced by the posteriors.
-        parity_ok: ``[B]``, set where a codeword was found; that stops a word's iterations.
+        parity_ok: ``[B]``, set where a codeword was found; that ends a word's iterations.
         row_start, columns, shifts, lifting: the lifted graph.
         iterations: the most passes over all rows.
-        scale: what the smallest magnitude of a row is multiplied by.
+        scale: what the magnitudes of messages are multiplied by.
     """
-    rows = len(row_start) - 1
-    degree = 0
-    for r in range(rows):
-        degree = max(degree, row_start[r + 1] - row_start[r])
-    extrinsic = np.empty((degree, lifting), dtype=np.float32)
-    messages = np.empty((len(columns), lifting), dtype=np.float32)
-    least = np.empty(lifting, dtype=np.float32)
-    second = np.empty(lifting, dtype=np.float32)
-    sign = np.empty(lifting, dtype=np.float32)
+    stride = (lifting + np.uint64(_LANES - 1)) // np.uint64(_LANES) * np.uint64(_LANES)
+    extrinsic = np.zeros(np.max(row_start[1:] - row_start[:-1]) * stride, dtype=np.float32)
+    messages = np.empty(len(columns) * stride, dtype=np.float32)
+    least = np.empty(stride, dtype=np.float32)
+    second = np.empty(stride, dtype=np.float32)
+    sign = np.empty(stride, dtype=np.float32)
+    row = least, second, sign
     for b in range(posteriors.shape[0]):
-        parity_ok[b] = False
+        word = posteriors[b]
         messages[:] = 0
-        blocks = posteriors[b].reshape(-1, lifting)
+        parity_ok[b] = False
         for _ in range(iterations):
-            for r in range(rows):
-                least[:] = np.float32(3e38)
-                second[:] = np.float32(3e38)
+            for r in range(len(row_start) - 1):
+                least[:] = _HUGE
+                second[:] = _HUGE
                 sign[:] = scale
-                first, last = row_start[r], row_start[r + 1]
-                for e in range(first, last):
-                    x, v, m, s = extrinsic[e - first], blocks[columns[e]], messages[e], shifts[e]
-                    w = lifting - s
-                    _gather(x[:w], least[:w], second[:w], sign[:w], v[s:], m[:w])
-                    _gather(x[w:], least[w:], second[w:], sign[w:], v[:s], m[w:])
-                for e in range(first, last):
-                    x, v, m, s = extrinsic[e - first], blocks[columns[e]], messages[e], shifts[e]
-                    w = lifting - s
-                    _scatter(x[:w], least[:w], second[:w], sign[:w], v[s:], m[:w])
-                    _scatter(x[w:], least[w:], second[w:], sign[w:], v[:s], m[w:])
-            if _is_codeword(posteriors[b], row_start, columns, shifts, lifting):
+                for e in range(row_start[r], row_start[r + 1]):
+                    at, start, wrap = (e - row_start[r]) * stride, columns[e] * lifting, lifting - shifts[e]
+                    _copy(extrinsic, at, word, start + shifts[e], wrap)
+                    _copy(extrinsic, at + wrap, word, start, shifts[e])
+                    _gather(extrinsic, at, messages, e * stride, row, stride)
+                for e in range(row_start[r], row_start[r + 1]):
+                    at, start, wrap = (e - row_start[r]) * stride, columns[e] * lifting, lifting - shifts[e]
+                    _scatter(extrinsic, at, messages, e * stride, row, stride)
+                    _copy(word, start + shifts[e], extrinsic, at, wrap)
+                    _copy(word, start, extrinsic, at + wrap, shifts[e])
+            if _is_codeword(word, row_start, columns, shifts, lifting):
                 parity_ok[b] = True
                 break

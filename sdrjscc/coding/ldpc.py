@@ -11,10 +11,11 @@ from torch import Tensor
 
 from sdrjscc.coding._base_graph import CORE_ROWS, choose_base_graph, lifted_graph
 
-_SCALE = 0.75
+_SCALE = 0.7
+"""Best or equal from rate 1/20 to 3/4 among 0.65, 0.7, 0.75, 0.8 and 0.85, at 20 iterations."""
 _LARGEST_LLR = 1e18
-"""Received ratios are limited to this; filler bits, known to be zero, get its square root more."""
 _FILLER_LLR = 1e27
+"""Filler bits are known to be zero: more certain than anything received."""
 
 
 class LdpcCode:
@@ -42,12 +43,13 @@ class LdpcCode:
         self.modulation_order = modulation_order
         self.base_graph = base_graph or choose_base_graph(info_bits, info_bits / coded_bits)
         graph = lifted_graph(self.base_graph, info_bits)
-        positions = np.arange(2 * graph.lifting, graph.code_bits)
-        is_filler = (positions >= info_bits) & (positions < graph.info_columns * graph.lifting)
-        sent = positions[~is_filler][:coded_bits]
-        rows = max(CORE_ROWS, int(sent[-1]) // graph.lifting + 1 - graph.info_columns)
+        self._unsent = 2 * graph.lifting
+        self._parity_start = graph.info_columns * graph.lifting
+        systematic = max(0, info_bits - self._unsent)
+        self._buffer_bits = min(coded_bits, systematic + graph.code_bits - self._parity_start)
+        parity_bits = max(0, self._buffer_bits - systematic)
+        rows = max(CORE_ROWS, -(-parity_bits // graph.lifting))
         self._graph = graph.trimmed(info_bits, rows)
-        self._sent = torch.from_numpy(sent)
 
     def encode(self, bits: Tensor) -> Tensor:
         """Encode a batch.
@@ -70,8 +72,9 @@ class LdpcCode:
         _ldpc_kernels.encode(
             words.numpy(), graph.row_start, graph.columns, graph.shifts, graph.lifting, graph.info_columns
         )
-        buffer = words[:, self._sent]
-        repeats = -(-self.coded_bits // buffer.shape[1])
+        buffer = torch.cat([words[:, self._unsent : self.info_bits], words[:, self._parity_start :]], dim=1)
+        buffer = buffer[:, : self._buffer_bits]
+        repeats = -(-self.coded_bits // self._buffer_bits)
         coded = buffer.repeat(1, repeats)[:, : self.coded_bits]
         interleaved = coded.reshape(len(bits), self.modulation_order, -1).mT
         return interleaved.reshape(coded.shape).to(bits.device)
@@ -115,12 +118,14 @@ class LdpcCode:
         llr = llr.detach().to("cpu", torch.float32)
         llr = llr.reshape(len(llr), -1, self.modulation_order).mT.reshape(llr.shape)
         llr = llr.nan_to_num(0.0, _LARGEST_LLR, -_LARGEST_LLR).clamp(-_LARGEST_LLR, _LARGEST_LLR)
-        sent = len(self._sent)
-        padded = torch.nn.functional.pad(llr, (0, -self.coded_bits % sent))
-        graph = self._graph
-        posteriors = torch.zeros(len(llr), graph.code_bits)
-        posteriors[:, self._sent] = padded.reshape(len(llr), -1, sent).sum(1)
-        posteriors[:, self.info_bits : graph.info_columns * graph.lifting] = _FILLER_LLR
+        padded = torch.nn.functional.pad(llr, (0, -self.coded_bits % self._buffer_bits))
+        buffer = padded.reshape(len(llr), -1, self._buffer_bits).sum(1)
+        systematic = max(0, self.info_bits - self._unsent)
+        parity = buffer[:, systematic:]
+        posteriors = torch.zeros(len(llr), self._graph.code_bits)
+        posteriors[:, self._unsent : self.info_bits] = buffer[:, :systematic]
+        posteriors[:, self.info_bits : self._parity_start] = _FILLER_LLR
+        posteriors[:, self._parity_start : self._parity_start + parity.shape[1]] = parity
         return posteriors
 
 

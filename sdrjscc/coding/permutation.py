@@ -1,16 +1,21 @@
 """A pseudo-random permutation by formula: O(1) memory an index, the same in every release.
 
-An alternating Feistel network permutes the numbers of w bits; indices it sends outside
-``[0, size)`` are sent through again until they fall inside (cycle walking, Black and Rogaway,
-"Ciphers with arbitrary finite domains", 2002). As 2**w < 2 * size, that is under two passes on average.
-It spreads, it does not hide: this is no encryption.
+A generalised Feistel network permutes the numbers below a * b, a and b near the square root of
+the size; the few indices it sends outside ``[0, size)`` are sent through again until they fall
+inside (cycle walking). Both after Black and Rogaway, "Ciphers with arbitrary finite domains",
+2002; but the round function here only spreads, it does not hide: this is no encryption.
 """
+
+from math import isqrt
 
 import torch
 from torch import Tensor
 
 MAX_SIZE = 1 << 40
 _ROUNDS = 6
+"""Fewer than 5 leave a visible pattern between indices a power of two apart."""
+_BLOCK = 8192
+"""Indices handled at once: their intermediate results stay in the processor's cache."""
 _MASK32 = 0xFFFFFFFF
 # Odd, under 2**31, so that a product with 32 bits stays inside int64.
 _MULTIPLIER_A = 0x7FEB352D
@@ -35,11 +40,9 @@ class Permutation:
         if not 0 <= key <= _MASK32:
             raise ValueError(f"key must be 0..2**32-1 (got {key})")
         self.size = size
-        bits = (size - 1).bit_length()
-        self._low_bits = bits // 2
-        self._low_mask = (1 << self._low_bits) - 1
-        self._high_mask = (1 << (bits - self._low_bits)) - 1
-        self._keys = [_mix_int(key + _GOLDEN_RATIO * (i + 1) + size) for i in range(_ROUNDS)]
+        self._high = isqrt(size - 1) + 1
+        self._low = -(-size // self._high)
+        self._round_keys = [_mixed_key(key + _GOLDEN_RATIO * (i + 1)) for i in range(_ROUNDS)]
 
     def forward(self, index: Tensor) -> Tensor:
         """Image of each index.
@@ -53,43 +56,52 @@ class Permutation:
         Raises:
             ValueError: an index is out of range.
         """
-        return self._walk(index, inverse=False)
+        return self._walked(index, sign=1)
 
     def inverse(self, index: Tensor) -> Tensor:
         """Preimage of each index: ``inverse(forward(i)) == i``. Arguments as :meth:`forward`."""
-        return self._walk(index, inverse=True)
+        return self._walked(index, sign=-1)
 
-    def _walk(self, index: Tensor, *, inverse: bool) -> Tensor:
+    def _walked(self, index: Tensor, *, sign: int) -> Tensor:
         flat = index.reshape(-1)
-        if flat.numel() and not (0 <= int(flat.min()) and int(flat.max()) < self.size):
+        if flat.numel() and (int(flat.min()) < 0 or int(flat.max()) >= self.size):
             raise ValueError(f"indices must be 0..{self.size - 1} (got {int(flat.min())}..{int(flat.max())})")
-        flat = self._pass(flat, inverse)
-        outside = (flat >= self.size).nonzero().squeeze(-1)
+        images = torch.empty_like(flat)
+        for start in range(0, len(flat), _BLOCK):
+            images[start : start + _BLOCK] = self._network(flat[start : start + _BLOCK], sign)
+        outside = (images >= self.size).nonzero().squeeze(-1)
         while outside.numel():
-            moved = self._pass(flat[outside], inverse)
-            flat[outside] = moved
+            moved = self._network(images[outside], sign)
+            images[outside] = moved
             outside = outside[moved >= self.size]
-        return flat.reshape(index.shape)
+        return images.reshape(index.shape)
 
-    def _pass(self, index: Tensor, inverse: bool) -> Tensor:
-        high, low = index >> self._low_bits, index & self._low_mask
-        order = range(_ROUNDS - 1, -1, -1) if inverse else range(_ROUNDS)
-        for i in order:
+    def _network(self, index: Tensor, sign: int) -> Tensor:
+        """All rounds, forwards for sign +1, backwards for -1."""
+        high, low = index // self._low, index % self._low
+        for i in range(_ROUNDS)[::sign]:
             if i % 2:
-                low = low ^ (_mix(high, self._keys[i]) & self._low_mask)
+                low = _turned(low, sign, _hashed(high, self._round_keys[i]), self._low)
             else:
-                high = high ^ (_mix(low, self._keys[i]) & self._high_mask)
-        return (high << self._low_bits) | low
+                high = _turned(high, sign, _hashed(low, self._round_keys[i]), self._high)
+        return high * self._low + low
 
 
-def _mix(value: Tensor, key: int) -> Tensor:
-    """32-bit hash of values under 2**32: a keyed multiply, fold, multiply, fold."""
+def _turned(value: Tensor, sign: int, hashed: Tensor, modulus: int) -> Tensor:
+    """``value + sign * r`` modulo ``modulus``, r being the 32-bit hash scaled to the modulus."""
+    value = value + sign * ((hashed * modulus) >> 32)
+    # A conditional subtraction: cheaper than the remainder of an integer division.
+    return value - modulus * (value >= modulus) if sign > 0 else value + modulus * (value < 0)
+
+
+def _hashed(value: Tensor, key: int) -> Tensor:
+    """32-bit hash of values under 2**32: key, multiply, fold, multiply, fold."""
     value = ((value ^ key) * _MULTIPLIER_A) & _MASK32
     value = ((value ^ (value >> 15)) * _MULTIPLIER_B) & _MASK32
     return value ^ (value >> 16)
 
 
-def _mix_int(value: int) -> int:
+def _mixed_key(value: int) -> int:
     value = (value & _MASK32) * _MULTIPLIER_A & _MASK32
     value = (value ^ value >> 15) * _MULTIPLIER_B & _MASK32
     return value ^ value >> 16

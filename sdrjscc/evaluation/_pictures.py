@@ -51,8 +51,8 @@ def error_picture(levels: Tensor, full_scale: float) -> Tensor:
     from matplotlib import colormaps
 
     table = torch.from_numpy(colormaps["cividis"](range(256), bytes=True)[:, :3].copy())
-    index = (levels / full_scale * 255.0).clamp(0, 255).round().to(torch.int64)
-    return table[index].permute(2, 0, 1).contiguous()
+    index = (levels / full_scale * 255.0).clamp_(0, 255).round_().to(torch.int32)
+    return torch.stack([colour[index] for colour in table.T])
 
 
 def busiest_detail(pixels: Tensor) -> Detail | None:

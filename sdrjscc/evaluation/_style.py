@@ -29,7 +29,7 @@ ERRORS = "cividis"
 # one hue from light to dark: reads the same in grey and to any eye
 DENSITY = LinearSegmentedColormap.from_list("density", ["#cfe4f2", "#6fb1da", BLUE, "#003a5c", "#001a2a"])
 
-COLUMN_IN, PAGE_IN, HEIGHT_IN = 5.2, 7.2, 2.9
+COLUMN_IN, PAGE_IN, HEIGHT_IN = 5.2, 7.2, 3.1
 _DPI = 150
 _STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine

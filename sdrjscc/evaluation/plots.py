@@ -1,12 +1,15 @@
 """Figures of a run: pictures side by side, packets over time, loss against the channel."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from sdrjscc.evaluation._style import (
@@ -25,11 +28,13 @@ from sdrjscc.evaluation._style import (
     style,
 )
 from sdrjscc.evaluation.results import PacketRecord, Transmission
+from sdrjscc.images.io import to_pillow
 
 ERROR_LEVELS = 32
 """Mean absolute error, in levels of 255, at which the error picture's colour scale ends."""
 
 _MOST_ROWS = 40
+_DRAWN_SIDE = 700
 
 
 def comparison(sent: Tensor, received: Tensor | None, psnr_db: float | None) -> Figure:
@@ -40,7 +45,7 @@ def comparison(sent: Tensor, received: Tensor | None, psnr_db: float | None) -> 
         received: uint8 ``[3, H, W]``, or ``None`` if nothing was decoded.
         psnr_db: printed over the received picture.
     """
-    aspect = min(2.0, max(0.2, sent.shape[-2] / sent.shape[-1]))
+    aspect = min(2.0, max(0.35, sent.shape[-2] / sent.shape[-1]))
     with style():
         figure = new_figure(PAGE_IN, PAGE_IN / 3.2 * aspect + 0.35)
         axes = figure.subplots(1, 3)
@@ -51,11 +56,12 @@ def comparison(sent: Tensor, received: Tensor | None, psnr_db: float | None) -> 
             return figure
         _picture(axes[1], received, "Received" if psnr_db is None else f"Received, {psnr_db:.2f} dB")
         _picture(axes[2], None, "Error")
-        shown = axes[2].imshow(error_levels(sent, received).numpy(), cmap=ERRORS, vmin=0, vmax=ERROR_LEVELS)
+        levels = Image.fromarray(error_levels(sent, received).numpy())
+        shown = axes[2].imshow(_reduced(levels), cmap=ERRORS, vmin=0, vmax=ERROR_LEVELS)
         bar = figure.colorbar(
             shown, cax=axes[2].inset_axes((1.03, 0.0, 0.04, 1.0)), extend="max", extendfrac=0.04
         )
-        bar.set_label("Mean absolute error (of 255)", fontsize=7.0)
+        bar.set_label("Absolute error (of 255)", fontsize=7.0)
         bar.ax.tick_params(labelsize=7.0, width=0.5)
         bar.outline.set_linewidth(0.5)  # type: ignore[operator]
     return figure
@@ -63,7 +69,8 @@ def comparison(sent: Tensor, received: Tensor | None, psnr_db: float | None) -> 
 
 def error_levels(sent: Tensor, received: Tensor) -> Tensor:
     """Absolute error averaged over the colours: float32 ``[H, W]`` in levels of 255."""
-    return (sent.to(torch.int16) - received.to(torch.int16)).abs().to(torch.float32).mean(dim=0)
+    difference = (sent.to(torch.int16) - received.to(torch.int16)).abs_()
+    return difference.sum(dim=0, dtype=torch.int16).to(torch.float32).div_(len(sent))
 
 
 def packet_series(packets: Sequence[PacketRecord], packets_sent: int | None) -> Figure:
@@ -95,7 +102,7 @@ def packet_series(packets: Sequence[PacketRecord], packets_sent: int | None) -> 
             upper.plot([], [], "-", color=LIGHT, lw=4, label=f"lost ({len(lost)} of {total})")
         upper.set(ylabel="SNR (dB)", title="Packets")
         lower.set(ylabel="CFO (Hz)", xlabel="Packet", xlim=(-0.6, total - 0.4))
-        lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
         if upper.get_legend_handles_labels()[0]:
             legend_above(upper, 3)
     return figure
@@ -107,12 +114,14 @@ def link_loss(transmissions: Sequence[Transmission]) -> Figure | None:
     Returns:
         The figure, of the first 40 pictures that have both numbers; ``None`` if none has.
     """
-    rows = [(entry, entry.row()["snr_db"]) for entry in transmissions if entry.channel_snr_db is not None]
-    rows = [(entry, delivered) for entry, delivered in rows if delivered is not None][:_MOST_ROWS]
+    rows = [entry.row() for entry in transmissions]
+    rows = [row for row in rows if row["channel_snr_db"] is not None and row["snr_db"] is not None][
+        :_MOST_ROWS
+    ]
     if not rows:
         return None
-    ideal = np.array([entry.channel_snr_db for entry, _ in rows], dtype=np.float64)
-    delivered = np.array([value for _, value in rows], dtype=np.float64)
+    ideal = np.array([row["channel_snr_db"] for row in rows], dtype=np.float64)
+    delivered = np.array([row["snr_db"] for row in rows], dtype=np.float64)
     place = np.arange(len(rows))
     with style():
         figure = new_figure(PAGE_IN, 0.9 + 0.24 * len(rows))
@@ -120,17 +129,19 @@ def link_loss(transmissions: Sequence[Transmission]) -> Figure | None:
         axes.hlines(place, delivered, ideal, color=LIGHT, lw=2.0, zorder=1)
         axes.plot(ideal, place, "D", ms=5, mfc="white", mec=VERMILLION, mew=1.1, label="channel, as set")
         axes.plot(delivered, place, "o", ms=5, color=BLUE, mec="none", label="delivered, data-aided")
-        for row, loss in enumerate(delivered - ideal):
+        for line, loss in enumerate(delivered - ideal):
             axes.annotate(
                 f"{loss:+.2f} dB".replace("-", "−"),
-                (1.01, row),
+                (1.01, line),
                 xycoords=("axes fraction", "data"),
                 va="center",
                 color=GREY,
                 fontsize=8.0,
             )
-        axes.set_yticks(place, [plain(entry.image) for entry, _ in rows])
-        axes.set(xlabel="SNR per complex symbol (dB)", title="Loss", ylim=(len(rows) - 0.4, -0.6))
+        axes.set_yticks(place, [plain(row["image"]) for row in rows])
+        axes.set(
+            xlabel="SNR per complex symbol (dB)", title="Delivered against set", ylim=(len(rows) - 0.4, -0.6)
+        )
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
@@ -141,9 +152,14 @@ def link_loss(transmissions: Sequence[Transmission]) -> Figure | None:
 
 def _picture(axes: Axes, pixels: Tensor | None, title: str) -> None:
     if pixels is not None:
-        axes.imshow(pixels.permute(1, 2, 0).numpy())
+        axes.imshow(_reduced(to_pillow(pixels)))
     axes.set(xticks=[], yticks=[], title=title)
     axes.spines[:].set_visible(False)
+
+
+def _reduced(image: Image.Image) -> NDArray[Any]:
+    """Averaged down to little more than the figure resolves: large pictures take memory twice."""
+    return np.asarray(image.reduce(max(1, max(image.size) // _DRAWN_SIDE)))
 
 
 def _no_picture(axes: Axes) -> None:

@@ -145,7 +145,7 @@ def _density(axes: Axes, values: NDArray[np.float32], limit: float) -> None:
     axes.axvline(0, color=GREY, lw=0.4, zorder=0)
     norm = LogNorm(1, max(2.0, counts.max()))
     axes.pcolormesh(edges, edges, cells, cmap=DENSITY, norm=norm, rasterized=True)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), box_aspect=1)
 
 
 def _magnitude(axes: Axes, level_db: NDArray[np.float32], carriers_hz: NDArray[np.float32]) -> None:
@@ -155,7 +155,7 @@ def _magnitude(axes: Axes, level_db: NDArray[np.float32], carriers_hz: NDArray[n
     middle, reach = float(np.median(level_db)), max(6.0, 1.1 * float(np.ptp(level_db)) / 2 + 1)
     low, high = min(middle - reach, float(level_db.min()) - 1), max(middle + reach, float(level_db.max()) + 1)
     axes.set(xlabel=f"Frequency ({unit})", ylabel="Magnitude (dB)", title="Channel", ylim=(low, high))
-    axes.set_xlim(carriers_hz[0] / divisor, carriers_hz[-1] / divisor)
+    axes.margins(x=0)
     axes.grid(axis="y")
 
 
@@ -178,7 +178,9 @@ def _taps(axes: Axes, level_db: NDArray[np.float32], delay_us: NDArray[np.float3
 
 
 def _level_db(response: Tensor) -> NDArray[np.float32]:
-    level: NDArray[np.float32] = (20.0 * torch.log10(response.abs().clamp(min=1e-9))).numpy()
+    """``[antennas, n]`` in dB; what is no number counts as nothing received."""
+    magnitude = torch.nan_to_num(response.abs(), nan=0.0, posinf=0.0).clamp(min=1e-9)
+    level: NDArray[np.float32] = (20.0 * torch.log10(magnitude)).numpy()
     return level
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _HERE = Path(__file__).parent
-_TALLEST_REM = 30.0
+_TALLEST_REM, _SMALLEST_REM, _LARGEST_PIXEL_REM = 30.0, 4.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,16 @@ def _section(number: int, transmission: Transmission, row: Mapping[str, Any], fo
             transmission.received if transmission.received is not None else transmission.sent
         ),
         "panes": _panes(transmission, detail),
-        "stage": f"width:min(100%,{_TALLEST_REM * width / height:.4f}rem);aspect-ratio:{width}/{height}",
+        "stage": _stage(width, height),
         "mark": _mark(detail, width, height) if detail else None,
         "figures": list(_figures(transmission, row, folder)),
     }
+
+
+def _stage(width: int, height: int) -> str:
+    """CSS of a picture's box: as wide as its column, not too tall, small pictures not blown up."""
+    tallest_rem = min(_TALLEST_REM, max(_SMALLEST_REM, height * _LARGEST_PIXEL_REM))
+    return f"width:min(100%,{tallest_rem * width / height:.4f}rem);aspect-ratio:{width}/{height}"
 
 
 def _mark(detail: _pictures.Detail, width: int, height: int) -> str:

@@ -63,7 +63,7 @@ class PacketRecord:
 
 @dataclass(frozen=True)
 class Signal:
-    """Arrays of one transmission that figures are drawn from; ``None`` where not kept.
+    """Arrays (on the CPU) of one transmission that figures are drawn from; ``None`` where not kept.
 
     Attributes:
         sample_rate_hz: of ``samples`` and ``tap_delays``.

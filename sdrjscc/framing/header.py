@@ -6,8 +6,9 @@ They are coded with 5G-NR LDPC base graph 2, repeated to 2000 bits, scrambled an
 """
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,10 @@ _MESSAGE_BITS = _VERSION_BITS + _FIELD_BITS
 _INFO_BITS = _MESSAGE_BITS + 16
 _CODED_BITS = 2 * HEADER_SYMBOLS
 _SCRAMBLER = 0x5D0C + VERSION
-_ITERATIONS = 30
+_ITERATIONS = 50
+_LEAST_NOISE_VAR = 1e-9
+_LARGEST_LLR = 30.0
+"""Limits what a narrow-band jammer, of which the noise estimate knows nothing, can do."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +122,10 @@ def decode_headers(symbols: Tensor, noise_var: Tensor) -> list[Header | None]:
             f"(got {list(symbols.shape)} and {list(noise_var.shape)})"
         )
     pairs = torch.view_as_real(symbols.detach().to("cpu", torch.complex64))
-    # Symbols lost to infinite variance, and whatever is not a number, say nothing: ratio 0.
-    ratio = (pairs / noise_var.detach().to("cpu", torch.float32).clamp_min(1e-9).unsqueeze(-1)).nan_to_num(0.0)
-    llr = 2.0 * math.sqrt(2.0) * ratio.reshape(-1, _CODED_BITS) * _scrambling()
+    ratio = pairs / noise_var.detach().to("cpu", torch.float32).clamp_min(_LEAST_NOISE_VAR).unsqueeze(-1)
+    # What is not a finite number says nothing.
+    llr = (2.0 * math.sqrt(2.0) * ratio).nan_to_num(0.0, 0.0, 0.0).clamp(-_LARGEST_LLR, _LARGEST_LLR)
+    llr = llr.reshape(-1, _CODED_BITS) * _scrambling()
     bits, parity_ok = _code().decode(llr, _ITERATIONS)
     message, checksum = bits[:, :_MESSAGE_BITS], bits[:, _MESSAGE_BITS:]
     accepted = parity_ok & (crc16(message) == checksum).all(1)
@@ -136,8 +141,8 @@ def warm_up() -> None:
 
 def _to_bits(header: Header) -> list[int]:
     value = VERSION
-    for (_, bits, _), field in zip(_FIELDS, astuple(header), strict=True):
-        value = value << bits | int(field)
+    for name, bits, _ in _FIELDS:
+        value = value << bits | int(getattr(header, name))
     return [value >> i & 1 for i in range(_MESSAGE_BITS - 1, -1, -1)]
 
 
@@ -145,7 +150,7 @@ def _from_bits(message: list[int]) -> Header | None:
     value = int("".join(map(str, message)), 2)
     if value >> _FIELD_BITS != VERSION:
         return None
-    fields = {}
+    fields: dict[str, Any] = {}
     for name, bits, _ in reversed(_FIELDS):
         fields[name] = value & ((1 << bits) - 1)
         value >>= bits

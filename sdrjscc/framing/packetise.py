@@ -7,6 +7,7 @@ correlated symbols, which would raise the peak power of the OFDM signal.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -18,8 +19,8 @@ from sdrjscc.framing.header import MAX_PACKETS
 
 _PERMUTATION_KEY = 0x5D15C
 _SIGN_SEED = 0x3A51
-_LEAST_NOISE_VAR = 1e-30
-"""Below it the inverse would overflow float32 (no channel at all)."""
+_LEAST_NOISE_VAR = 1e-15
+"""-150 dB: what float32 symbols cannot resolve; keeps weights finite without any channel."""
 
 
 def packet_count(symbols: int, payload_symbols: int) -> int:
@@ -56,12 +57,10 @@ def packetise(symbols: Tensor, payload_symbols: int) -> Tensor:
     """
     packets = packet_count(len(symbols), payload_symbols)
     source = _source(torch.arange(packets), packets, payload_symbols, len(symbols))
-    return symbols[source] * _signs(symbols, payload_symbols)
+    return symbols[source] * _signs(payload_symbols).to(symbols.device)
 
 
-def depacketise(
-    received: Mapping[int, tuple[Tensor, Tensor]], packets: int, k: int
-) -> tuple[Tensor, Tensor]:
+def depacketise(received: Mapping[int, tuple[Tensor, Tensor]], packets: int, k: int) -> tuple[Tensor, Tensor]:
     """Gather a transmission from the packets that arrived; time and memory grow with them and k.
 
     Args:
@@ -89,13 +88,13 @@ def depacketise(
     if not (0 <= int(indices.min()) and int(indices.max()) < packets):
         raise FramingError(f"packet indices must be 0..{packets - 1} (got {sorted(received)})")
     source = _source(indices, packets, payload_symbols, k).reshape(-1)
-    symbols = symbols * _signs(symbols, payload_symbols)
+    symbols = symbols * _signs(payload_symbols).to(symbols.device)
     usable = torch.isfinite(symbols) & (noise_var < torch.inf)
     weight = torch.where(usable, 1.0 / noise_var.clamp_min(_LEAST_NOISE_VAR), 0.0)
     weighted = torch.where(usable, symbols * weight, 0.0)
     total = weight.new_zeros(k).index_add(0, source, weight.reshape(-1))
     combined = symbols.new_zeros(k).index_add(0, source, weighted.reshape(-1))
-    return torch.where(total > 0, combined / total.clamp_min(1e-38), 0.0), 1.0 / total
+    return combined / torch.where(total > 0, total, 1.0), 1.0 / total
 
 
 def _source(indices: Tensor, packets: int, payload_symbols: int, k: int) -> Tensor:
@@ -104,8 +103,9 @@ def _source(indices: Tensor, packets: int, payload_symbols: int, k: int) -> Tens
     return Permutation(packets * payload_symbols, _PERMUTATION_KEY).forward(slots) % k
 
 
-def _signs(symbols: Tensor, payload_symbols: int) -> Tensor:
-    return sign_sequence(_SIGN_SEED, payload_symbols).to(symbols.device)
+@lru_cache(maxsize=2)
+def _signs(payload_symbols: int) -> Tensor:
+    return sign_sequence(_SIGN_SEED, payload_symbols)
 
 
 def _stacked(received: Mapping[int, tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

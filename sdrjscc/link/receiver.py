@@ -176,7 +176,7 @@ class Receiver:
             if dropped:
                 self.counters.dropped += dropped
                 packets += self._bridge(dropped)
-            for part in samples.split(_SLICE, dim=-1):
+            for part in torch.split(samples, _SLICE, dim=-1):
                 self._stream.append(part)
                 packets += self._advance()
         self.counters.refused += self._stream.refused

@@ -1,9 +1,9 @@
 """Find frames: overlap-save search for the up-chirp, over every carrier offset at once.
 
-The detection metric is the energy of the correlation relative to the energy under the template,
-summed over the antennas. Under noise alone one antenna's share times (n - 1) is dominated by a
-unit exponential, so the sum is dominated by a Gamma variable and the threshold follows from the
-false-alarm rate without knowing the noise power.
+The detection metric is the energy of the correlation relative to the energy under the template;
+with several antennas, the sum over uncorrelated combinations of them. Under noise alone each
+share times (n - 1) is dominated by a unit exponential, so the sum is dominated by a Gamma
+variable and the threshold follows from the false-alarm rate without knowing the noise.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sdrjscc.errors import SignalError
 from sdrjscc.units import ppm_to_hz
-from sdrjscc.waveform.base import CHIRP_RATE, CHIRP_SIZE, HEADER, chirps
+from sdrjscc.waveform.base import CHIRP_RATE, CHIRP_SAMPLES, CHIRP_SIZE, chirps
 
 BLOCK = 8192
 """Samples of an overlap-save block."""
@@ -25,8 +25,9 @@ HOP = BLOCK - CHIRP_SIZE
 FALSE_ALARM = 1e-8
 """False alarms of the up-chirp search per sample of noise."""
 
-PEAK_DISTANCE = 256
-"""A peak is the largest metric within this many samples on either side."""
+PEAK_DISTANCE = CHIRP_SAMPLES + 32
+"""A peak is the largest metric within this many samples on either side: wide enough for a frame that
+rises out of silence to hide the match of its first prefix, a chirp before the true peak."""
 
 _GROUP = 64
 _COVER = CHIRP_SIZE // _GROUP + 1
@@ -63,8 +64,8 @@ def cfo_range(clock_ppm: float, center_frequency_hz: float, sample_rate_hz: floa
     least_hz = 2.0 * largest_hz / (1.0 - occupied)
     if sample_rate_hz < least_hz:
         raise SignalError(
-            f"sample rate must be at least {least_hz:.0f} Hz for two clocks of {clock_ppm:g} ppm at "
-            f"{center_frequency_hz:.0f} Hz, which may be {largest_hz:.0f} Hz apart (got {sample_rate_hz:.0f} Hz)"
+            f"sample rate must be at least {least_hz:.0f} Hz where two clocks of {clock_ppm:g} ppm may be "
+            f"{largest_hz:.0f} Hz apart at {center_frequency_hz:.0f} Hz (got {sample_rate_hz:.0f} Hz)"
         )
     return largest_hz / sample_rate_hz
 
@@ -108,17 +109,34 @@ class Search:
         return self._exact(samples, energy, floor[..., 0], group)
 
     def _exact(self, samples: Tensor, energy: Tensor, floor: Tensor, group: Tensor) -> Peaks:
-        """Metric with the exact energy under the template, in the groups that passed the bound."""
+        """Exact metric at the best position of each group that passed the bound."""
         block, index = group[:, 0], group[:, 1]
         first = block * HOP + index * _GROUP
         span = torch.arange(CHIRP_SIZE + _GROUP)
         power = _energy(samples[:, first[:, None] + span]).double()
         total = torch.nn.functional.pad(power.cumsum(-1), (1, 0))
         under = (total[..., CHIRP_SIZE:-1] - total[..., :_GROUP]).float()
-        metric = (energy[:, block, index] / torch.maximum(under, floor[:, block, None])).sum(0)
-        best, offset = metric.max(-1)
-        keep = best > self.threshold
-        return Peaks((first + offset)[keep], best[keep])
+        least = floor[:, block, None]
+        offset = (energy[:, block, index] / torch.maximum(under, least)).sum(0).argmax(-1)
+        position = first + offset
+        metric = _whitened(samples[:, position[:, None] + span[:CHIRP_SIZE]], least[..., 0])
+        keep = metric > self.threshold
+        return Peaks(position[keep], metric[keep])
+
+
+def _whitened(windows: Tensor, least: Tensor) -> Tensor:
+    """Metric ``[n]`` of windows ``[A, n, 512]`` whose noise may be common to the antennas.
+
+    The generalised likelihood ratio for unknown noise covariance (Kelly 1986): correlations are
+    weighed by the inverse of the antennas' covariance under the template. A payload heard by all
+    antennas then counts once, as it should, and not once an antenna.
+    """
+    template = chirps()[0].conj() / CHIRP_SIZE**0.5
+    windows = windows.movedim(0, 1)
+    correlation = windows @ template.resolve_conj()
+    covariance = windows @ windows.mH + torch.diag_embed(least.T).to(windows.dtype)
+    solved = torch.linalg.solve(covariance, correlation)
+    return (correlation.conj() * solved).sum(-1).real
 
 
 def peaks(found: Peaks) -> Peaks:
@@ -156,8 +174,3 @@ def _covering_energy(blocks: Tensor) -> tuple[Tensor, Tensor]:
     covered = power.square().sum(-1).unfold(-1, _COVER, 1).sum(-1)
     floor = (_DYNAMIC_RANGE * covered.amax(-1, keepdim=True)).clamp_min(_TINY)
     return torch.maximum(covered, floor), floor
-
-
-def occupied_fraction() -> float:
-    """Occupied bandwidth of preamble and header as a fraction of the sample rate."""
-    return HEADER.occupied_fraction

@@ -21,6 +21,7 @@ from sdrjscc.waveform.base import (
     chirp_spectrum,
     chirps,
     phasor,
+    table,
     to_spectrum,
     tone,
 )
@@ -115,7 +116,7 @@ def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:
     """
     taps = _taps(chirp_response(samples, cfo))
     turn = (taps[:, :, 1] * taps[:, :, 0].conj()).sum((1, 2)).angle().double() / (2 * torch.pi)
-    step = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
+    step = torch.arange(-1, 2, dtype=torch.float64)
     candidates = cfo[:, None] + (turn[:, None] + step) / CHIRP_SAMPLES
     response = chirp_response(samples[:, None], candidates)
     together = _taps(response).sum(-2)
@@ -141,14 +142,28 @@ def chirp_response(samples: Tensor, cfo: Tensor) -> Tensor:
         [samples[..., first + i * CHIRP_SAMPLES :][..., :CHIRP_SIZE] for i in (0, 1)], dim=-2
     )
     windows = windows * tone(-cfo, CHIRP_SIZE)[..., None, None, :]
-    begin = first + CHIRP_SAMPLES * torch.arange(2)
-    carrier = phasor(-cfo[..., None].double() * begin)[..., None, :, None]
-    bins = chirp_bins()
-    spectrum = to_spectrum(windows)[..., bins + CHIRP_SIZE // 2]
+    carrier = phasor(-cfo[..., None].double() * _window_starts())[..., None, :, None]
+    spectrum = to_spectrum(windows)
+    middle, side = CHIRP_SIZE // 2, HEADER.active
+    bins = torch.cat(
+        [spectrum[..., middle - side : middle], spectrum[..., middle + 1 : middle + 1 + side]], dim=-1
+    )
+    return bins * (_known_chirps() * carrier)
+
+
+@table
+def _window_starts() -> Tensor:
+    """First sample of each chirp's window, float64 ``[2]``."""
+    return HEADER.cyclic_prefix - ADVANCE + CHIRP_SAMPLES * torch.arange(2, dtype=torch.float64)
+
+
+@table
+def _known_chirps() -> Tensor:
+    """What takes the chirps, the window's advance and their scale out of their bins, ``[2, 416]``."""
     up = chirp_spectrum().conj().resolve_conj()
+    bins = chirp_bins()
     advance = phasor(bins.double() * ADVANCE / CHIRP_SIZE)
-    known = torch.stack([up, up.conj()]) * advance * (len(bins) / CHIRP_SIZE) ** 0.5
-    return spectrum * known * carrier
+    return torch.stack([up, up.conj().resolve_conj()]) * advance * (len(bins) / CHIRP_SIZE) ** 0.5
 
 
 def strongest_delay(response: Tensor) -> Tensor:
@@ -157,19 +172,34 @@ def strongest_delay(response: Tensor) -> Tensor:
     Searched from -8 to 16 samples in steps of an eighth, then interpolated.
     """
     coarse = torch.view_as_real(_taps(response)).square().sum((1, 3)).argmax(-1) - 8
-    centred = response * phasor(coarse[:, None] * chirp_bins().double() / CHIRP_SIZE)[:, None]
-    fine = torch.arange(-8, 9, dtype=torch.float64) / 8
-    matrix = phasor(chirp_bins().double()[:, None] * fine / CHIRP_SIZE)
-    energy = torch.view_as_real(centred @ matrix).square().sum((1, 3))
+    centred = response * phasor(coarse[:, None] * _frequencies())[:, None]
+    energy = torch.view_as_real(centred @ _fine_matrix()).square().sum((1, 3))
     best = energy.argmax(-1)
-    return coarse + fine[best] + _parabola(energy, best) / 8
+    return coarse + (best - 8 + _parabola(energy, best)) / 8
 
 
 def _taps(response: Tensor) -> Tensor:
     """Taps at -8..16 samples, ``[..., 25]``, of responses ``[..., 416]``."""
+    taps: Tensor = response @ _taps_matrix()
+    return taps
+
+
+@table
+def _frequencies() -> Tensor:
+    """Frequencies of the chirps' bins, float64 ``[416]``, in cycles per sample."""
+    return chirp_bins().double() / CHIRP_SIZE
+
+
+@table
+def _taps_matrix() -> Tensor:
     delays = torch.arange(-8, 17, dtype=torch.float64)
-    matrix = phasor(chirp_bins().double()[:, None] * delays / CHIRP_SIZE) / len(chirp_bins())
-    return response @ matrix
+    return phasor(_frequencies()[:, None] * delays) / len(chirp_bins())
+
+
+@table
+def _fine_matrix() -> Tensor:
+    delays = torch.arange(-8, 9, dtype=torch.float64) / 8
+    return phasor(_frequencies()[:, None] * delays)
 
 
 def _parabola(values: Tensor, best: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ BLOCK = 8192
 
 _MEMORY = 127.0 / 128.0
 _LARGEST_IMAGE = 0.1
+_SCEPTICISM = 3.0
 
 
 class Conditioner:
@@ -51,14 +52,14 @@ class Conditioner:
         mean, square, power = (torch.stack(states, dim=1) / count[:, None]).unbind(-1)
         power = (power.real - mean.abs().square()).clamp_min(1e-30)
         image = (square - mean * mean) / (2 * power)
-        return mean.to(torch.complex64), (image * _trust(image, count)).to(torch.complex64)
+        image = image * _trust(image, 0.5 / count) * (image.abs() < _LARGEST_IMAGE)
+        mean = mean * _trust(mean, power / count)
+        return mean.to(torch.complex64), image.to(torch.complex64)
 
 
-def _trust(image: Tensor, count: Tensor) -> Tensor:
-    """Weight of an image estimate: what exceeds its variance 1 / 2n; an absurd one is not believed."""
-    size = image.abs().square()
-    weight = (1 - 0.5 / count / size.clamp_min(1e-30)).clamp_min(0.0)
-    return torch.where(size > _LARGEST_IMAGE**2, torch.zeros_like(weight), weight)
+def _trust(estimate: Tensor, variance: Tensor) -> Tensor:
+    """Weight of an estimate by how far it stands out of its own variance: 0 below the square root of 3."""
+    return (1 - _SCEPTICISM * variance / estimate.abs().square().clamp_min(1e-30)).clamp_min(0.0)
 
 
 def _energy(values: Tensor) -> Tensor:

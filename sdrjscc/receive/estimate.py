@@ -79,32 +79,33 @@ def lmmse(gram: Tensor, rhs: Tensor, noise_var: Tensor) -> Taps:
         rhs: complex64 ``[B, A, K]``: observations correlated with those responses.
         noise_var: float32 ``[B, A]``: noise variance of an observation.
     """
-    noise = noise_var[..., None].clamp_min(1e-30)
+    rhs = rhs / noise_var.sqrt()[..., None]
     count = gram.diagonal(dim1=-2, dim2=-1).real
-    first = (rhs / count).abs().square() - noise / count
-    floor = _LEAST_PRIOR * noise / count
-    prior = torch.maximum(first, floor)
-    mean, covariance = _posterior(gram, rhs, noise, prior)
+    floor = _LEAST_PRIOR / count
+    prior = torch.maximum((rhs / count).abs().square() - 1 / count, floor)
+    mean, covariance = _posterior(gram, rhs, prior)
     for _ in range(ITERATIONS - 1):
-        spread = covariance.diagonal(dim1=-2, dim2=-1).real
-        determined = (1.0 - spread / prior).clamp(1e-3, 1.0)
-        prior = torch.maximum(mean.abs().square() / determined, floor)
-        mean, covariance = _posterior(gram, rhs, noise, prior)
-    spread = covariance.diagonal(dim1=-2, dim2=-1).real
-    used = (1.0 - spread / prior).clamp(0.0, 1.0).sum(-1)
-    return Taps(mean, covariance, used)
+        prior = torch.maximum(mean.abs().square() / _determined(covariance, prior).clamp_min(1e-3), floor)
+        mean, covariance = _posterior(gram, rhs, prior)
+    used = _determined(covariance, prior).sum(-1)
+    return Taps(mean * noise_var.sqrt()[..., None], covariance * noise_var[..., None, None], used)
 
 
-def _posterior(gram: Tensor, rhs: Tensor, noise: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and covariance for given prior powers, scaled so that the inverse is well conditioned."""
-    scale = (prior / noise).sqrt()
-    system = gram * (scale[..., :, None] * scale[..., None, :])
-    system = system + torch.eye(system.shape[-1], dtype=system.dtype, device=system.device)
-    root = torch.linalg.cholesky(system)
-    inverse = torch.cholesky_inverse(root)
-    covariance = inverse * (scale[..., :, None] * scale[..., None, :])
-    mean = (covariance @ rhs[..., None])[..., 0]
-    return mean, covariance * noise[..., None]
+def _posterior(gram: Tensor, rhs: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance for prior powers relative to noise of unit variance.
+
+    Scaled by the prior, so that what is inverted is well conditioned.
+    """
+    scale = prior.sqrt()
+    outer = scale[..., :, None] * scale[..., None, :]
+    system = gram * outer + torch.eye(scale.shape[-1], dtype=gram.dtype, device=gram.device)
+    covariance = torch.cholesky_inverse(torch.linalg.cholesky(system)) * outer
+    return (covariance @ rhs[..., None])[..., 0], covariance
+
+
+def _determined(covariance: Tensor, prior: Tensor) -> Tensor:
+    """How far the data, not the prior, determined each tap, 0..1."""
+    return (1.0 - covariance.diagonal(dim1=-2, dim2=-1).real / prior).clamp(0.0, 1.0)
 
 
 def response_error(taps: Taps, response: Tensor) -> Tensor:

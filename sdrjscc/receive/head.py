@@ -27,12 +27,15 @@ from sdrjscc.waveform.base import (
     PREAMBLE_SAMPLES,
     chirp_bins,
     phasor,
+    table,
 )
 
 CHIRP_CENTRES = (HEADER.cyclic_prefix + CHIRP_SIZE / 2, CHIRP_SAMPLES + HEADER.cyclic_prefix + CHIRP_SIZE / 2)
 PREAMBLE_CENTRE = sum(CHIRP_CENTRES) / 2
 _CFO_GRID = 65
 _CFO_SIGMAS = 4.5
+_DYNAMIC_RANGE = 1e-9
+_TINY = 1e-25
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,28 @@ class Head:
         )
 
 
+@table
 def chirp_frequencies() -> Tensor:
     """Frequencies of the chirps' bins in cycles per sample, float64 ``[416]``."""
     return chirp_bins().double() / CHIRP_SIZE
 
 
+@table
 def chirp_centres() -> Tensor:
     """Middle of each chirp in samples, float64 ``[2]``."""
     return torch.tensor(CHIRP_CENTRES, dtype=torch.float64)
 
 
+@table
 def header_centres() -> Tensor:
     """Middle of each header OFDM symbol in samples, float64 ``[5]``."""
-    return PREAMBLE_SAMPLES + HEADER.symbol_starts().double() + HEADER.fft_size / 2
+    return PREAMBLE_SAMPLES + HEADER.symbol_starts.double() + HEADER.fft_size / 2
+
+
+@table
+def head_centres() -> Tensor:
+    """Middle of the two chirps and the five header OFDM symbols, float64 ``[7]``."""
+    return torch.cat([chirp_centres(), header_centres()])
 
 
 def read_head(samples: Tensor, delay: Tensor, cfo: Tensor, gain: float) -> Head:
@@ -92,7 +104,7 @@ def read_head(samples: Tensor, delay: Tensor, cfo: Tensor, gain: float) -> Head:
     cells = HEADER.demodulate(body, cfo[:, None], ADVANCE)
     turn = phasor(delay[:, None] * HEADER.frequencies - PREAMBLE_SAMPLES * cfo[:, None])
     noise_var = _power(chirps[:, :, 1] - chirps[:, :, 0]) / 2
-    noise_var = noise_var.clamp_min(1e-12 * _power(chirps).mean(-1).clamp_min(1e-20))
+    noise_var = torch.maximum(noise_var, least_noise(_power(chirps).mean(-1)))
     rhs = gain * (chirps.sum(2) @ chirp_steering().conj())
     taps = lmmse(chirp_gram(gain), rhs, noise_var)
     return Head(cfo, delay, chirps, cells * turn[:, None, None], noise_var, taps)
@@ -127,13 +139,18 @@ def _residual_cfo(pilots: Tensor, strength: Tensor, gain: float) -> Tensor:
     """
     chirp_strength = gain**2 * 2 * strength.sum(-1).double().clamp_min(1e-9)
     sigma = chirp_strength.rsqrt() / (2 * torch.pi * CHIRP_SAMPLES)
-    units = torch.linspace(-_CFO_SIGMAS, _CFO_SIGMAS, _CFO_GRID, dtype=torch.float64)
+    units = _cfo_units()
     candidates = sigma[:, None] * units
     lever = header_centres() - PREAMBLE_CENTRE
     turned = pilots[:, None] * phasor(-candidates[..., None] * lever)
     score = 2 * turned.real.sum(-1) - units.square() / 2
     best = score.argmax(-1)
     return candidates[torch.arange(len(best)), best]
+
+
+@table
+def _cfo_units() -> Tensor:
+    return torch.linspace(-_CFO_SIGMAS, _CFO_SIGMAS, _CFO_GRID, dtype=torch.float64)
 
 
 def train_on_header(head: Head, known: Tensor, gain: float) -> Head:
@@ -163,7 +180,7 @@ def _phase_slope(head: Head, gain: float) -> Tensor:
         ],
         dim=-1,
     )
-    times = torch.cat([chirp_centres(), header_centres()])
+    times = head_centres()
     phase = (sums * sums.sum(-1, keepdim=True).conj()).angle().double()
     strength = sums.abs().double()
     centre = (strength * times).sum(-1, keepdim=True) / strength.sum(-1, keepdim=True).clamp_min(1e-20)
@@ -194,9 +211,12 @@ def _estimate(head: Head, gain: float) -> Head:
     residual = residual + (head.cells - header_fit[:, :, None]).abs().square().sum((2, 3))
     observations = 2 * len(chirp_bins()) + HEADER.symbols * HEADER.active
     noise_var = residual / (observations - taps.used - 1.0)
-    return replace(
-        head, taps=taps, noise_var=torch.maximum(noise_var, 1e-9 * header_fit.abs().square().mean(-1))
-    )
+    return replace(head, taps=taps, noise_var=torch.maximum(noise_var, least_noise(_power(header_fit))))
+
+
+def least_noise(power: Tensor) -> Tensor:
+    """Noise variance ``[B, 1]`` that float32 can tell from none, given signal powers ``[B, A]``."""
+    return (_DYNAMIC_RANGE * power.amax(-1, keepdim=True)).clamp_min(_TINY)
 
 
 def head_rhs(head: Head, gain: float) -> Tensor:

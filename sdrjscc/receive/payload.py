@@ -10,9 +10,9 @@ from sdrjscc.receive.equalise import combine, with_phase_error
 from sdrjscc.receive.estimate import Taps, chirp_steering, head_gram, lmmse, response_error, steering
 from sdrjscc.receive.head import (
     Head,
-    chirp_centres,
     chirp_frequencies,
-    header_centres,
+    head_centres,
+    least_noise,
 )
 from sdrjscc.receive.track import Line, Pilots, Track, fit_line, follow, line_cycles
 from sdrjscc.waveform.base import HEADER, PAYLOAD_START, Grid, phasor
@@ -77,7 +77,7 @@ def read_payload(
 
 def payload_centres(grid: Grid) -> Tensor:
     """Middle of each payload OFDM symbol in samples from the frame's first, float64 ``[M]``."""
-    return PAYLOAD_START + grid.symbol_starts().double() + grid.fft_size / 2
+    return PAYLOAD_START + grid.symbol_starts.double() + grid.fft_size / 2
 
 
 def _match(known: Tensor, head: Head, grid: Grid, gain: float, weight: Tensor) -> Pilots:
@@ -109,7 +109,7 @@ def _match(known: Tensor, head: Head, grid: Grid, gain: float, weight: Tensor) -
         payload_centres(grid),
         sums,
         strengths,
-        torch.cat([chirp_centres(), header_centres()]),
+        head_centres(),
     )
 
 
@@ -141,7 +141,7 @@ def _final_channel(
     model = torch.einsum("bak,bkl,bal->ba", taps.mean.conj(), gram, taps.mean).real
     observations = 2 * len(chirp_frequencies()) + HEADER.symbols * HEADER.active + count.sum(-1)
     freedom = observations[:, None] - taps.used - 4.0
-    noise_var = torch.maximum((energy - fit + model) / freedom, 1e-9 * energy / freedom)
+    noise_var = torch.maximum((energy - fit + model) / freedom, least_noise(energy / freedom))
     return taps, noise_var
 
 

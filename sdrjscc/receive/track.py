@@ -124,15 +124,7 @@ def _improve(pilots: Pilots, line: Line, sco_max: float) -> Line:
     turned = pilots.matched * phasor(-line_cycles(line, lever, pilots.frequency))
     head = pilots.head * phasor(-line_cycles(line, head_lever, torch.zeros(len(head_lever), 1)))[..., 0]
     design = torch.cat(
-        [
-            torch.stack([torch.ones_like(head_lever), head_lever, torch.zeros_like(head_lever)], dim=-1),
-            torch.stack(
-                torch.broadcast_tensors(
-                    torch.ones(1, 1, dtype=torch.float64), lever[:, None], -pilots.frequency * lever[:, None]
-                ),
-                dim=-1,
-            ).flatten(0, 1),
-        ]
+        [_design(head_lever, torch.zeros(len(head_lever), 1)), _design(lever, pilots.frequency)]
     )
     value = torch.cat([head, turned.flatten(1)], dim=1).imag.double()
     weight = torch.cat([pilots.head_strength, pilots.strength.flatten(1)], dim=1).double()
@@ -148,6 +140,12 @@ def _improve(pilots: Pilots, line: Line, sco_max: float) -> Line:
     now = now + (covariance @ rhs[..., None])[..., 0] * scale
     covariance = covariance * scale[:, None] * scale
     return Line(now[:, 0], now[:, 1] / (2 * pi), now[:, 2] / (2 * pi), covariance)
+
+
+def _design(lever: Tensor, frequency: Tensor) -> Tensor:
+    """How phase follows (phase, 2 pi cfo, 2 pi sco), ``[M * P, 3]``, at times ``[M]``, frequencies ``[M, P]``."""
+    lever = lever[:, None].expand(frequency.shape)
+    return torch.stack([torch.ones_like(lever), lever, -frequency * lever], dim=-1).flatten(0, 1)
 
 
 def line_cycles(line: Line, lever: Tensor, frequency: Tensor) -> Tensor:

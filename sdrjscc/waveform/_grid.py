@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -112,6 +112,8 @@ class Grid:
         """``[M, C]``: where each active cell lies in the concatenation (data, pilots)."""
         return torch.argsort(torch.cat([self.data_index, self.pilot_index], dim=1), dim=1)
 
+    @cached_property
+    @outside_inference
     def symbol_starts(self) -> Tensor:
         """First useful sample (after the prefix) of each OFDM symbol, ``[M]`` int64."""
         return self.cyclic_prefix + self.symbol_samples * torch.arange(self.symbols)
@@ -175,9 +177,14 @@ class Grid:
             [spectrum[..., middle - self.active_carriers : middle],
              spectrum[..., middle + 1 : middle + 1 + self.active_carriers]], dim=-1
         )  # fmt: skip
-        scale = math.sqrt(self.active / self.fft_size) * phasor(self.frequencies * advance)
-        cells = cells * scale.to(cells.device)
         if cfo is None:
-            return cells
-        starts = self.symbol_starts().to(cfo.device) - advance
-        return cells * phasor(-cfo.double()[..., None] * starts)[..., None]
+            return cells * self._open(advance).to(cells.device)
+        starts = self.symbol_starts.to(cfo.device) - advance
+        turn = phasor(-cfo.double()[..., None] * starts)[..., None] * self._open(advance).to(cells.device)
+        return cells * turn
+
+    @lru_cache(maxsize=16)  # noqa: B019 (grids are few and live as long as the process)
+    def _open(self, advance: int) -> Tensor:
+        """Factor ``[C]`` that takes out a window's advance and the scale of :meth:`modulate`."""
+        with torch.inference_mode(mode=False):
+            return math.sqrt(self.active / self.fft_size) * phasor(self.frequencies * advance)

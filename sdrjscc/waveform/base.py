@@ -22,6 +22,7 @@ from sdrjscc.waveform._preamble import (
     chirps,
     preamble,
 )
+from sdrjscc.waveform._tables import table
 
 __all__ = [
     "CHIRP_RATE",
@@ -37,6 +38,7 @@ __all__ = [
     "chirps",
     "phasor",
     "preamble",
+    "table",
     "to_samples",
     "to_spectrum",
     "tone",

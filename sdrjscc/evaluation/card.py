@@ -1,0 +1,92 @@
+"""Publish a training run's weights: 16-bit safetensors and a card that says what they are."""
+
+import datetime
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sdrjscc.codecs._weights import save_weights
+from sdrjscc.codecs.base import build_codec
+from sdrjscc.config import build_plugin, configure
+from sdrjscc.errors import TrainingError
+from sdrjscc.evaluation.symbol_level import centre_square, evaluate, mean_by_snr
+from sdrjscc.files import write_json_atomic
+from sdrjscc.images.datasets import find_images
+from sdrjscc.images.io import read_image
+from sdrjscc.mapping.base import build_mapper
+from sdrjscc.training.checkpoint import read_run
+
+CROP_PX = 256
+RESEARCH_ONLY = (
+    "Trained on pictures whose terms allow non-commercial research and education only; "
+    "these weights are for research."
+)
+
+
+def export(run: Path, test: Path, target: Path, *, data: str, terms: str = RESEARCH_ONLY) -> dict[str, Any]:
+    """Write ``<codec>_<variant>.safetensors`` and its card into ``target``.
+
+    Args:
+        run: output folder of ``sdrjscc train``.
+        test: folder of test pictures, lossless and not trained on.
+        target: folder to write into.
+        data: what it was trained on, in words.
+        terms: what the data's terms mean for the weights.
+
+    Returns:
+        The card.
+
+    Raises:
+        TrainingError: the run has no weights, or there are no test pictures.
+    """
+    best = run / "best.safetensors"
+    if not best.exists():
+        raise TrainingError(f"a run must hold best.safetensors to be exported (there is none in {run})")
+    recipe, step = read_run(run / "checkpoint.pt")
+    table = {**recipe.codec, "weights": str(best)}
+    _, config = configure("codecs", table, "codec")
+    architecture = config.model_dump(mode="json", exclude={"weights"})
+    name = f"{recipe.codec['name']}_{architecture['variant']}"
+    codec = build_codec(table)
+    assert isinstance(codec, nn.Module)
+    weights = target / f"{name}.safetensors"
+    save_weights(codec, weights, recipe.codec["name"], architecture, half=True)
+    plan = codec.plan(CROP_PX, CROP_PX)
+    card = {
+        "codec": recipe.codec["name"],
+        "variant": architecture["variant"],
+        "file": weights.name,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "parameters": sum(p.numel() for p in codec.parameters()),
+        "architecture": architecture,
+        "rho": plan.symbols / (3 * CROP_PX * CROP_PX),
+        "date": datetime.date.today().isoformat(),
+        "steps": step,
+        "recipe": recipe.model_dump(mode="json"),
+        "data": data,
+        "terms": terms,
+        **_quality({**table, "weights": str(weights)}, recipe.mapping, test),
+    }
+    write_json_atomic(target / f"{name}.json", card)
+    return card
+
+
+def _quality(codec_table: dict[str, Any], mapping: dict[str, Any], test: Path) -> dict[str, Any]:
+    codec, mapper = build_codec(codec_table), build_mapper(mapping)
+    channel = build_plugin("channel", {"name": "awgn"}, "channel")
+    whole = [read_image(path) for path in find_images(test)]
+    with torch.inference_mode():
+        crops = evaluate(codec, mapper, channel, [centre_square(picture, CROP_PX) for picture in whole])
+        full = evaluate(codec, mapper, channel, whole)
+    return {
+        "test": f"{len(whole)} pictures of {test.name}, AWGN at symbol level, SNR per complex symbol in dB",
+        "psnr_db": mean_by_snr(crops, "psnr_db"),
+        "ssim": mean_by_snr(crops, "ssim"),
+        "ms_ssim": mean_by_snr(crops, "ms_ssim"),
+        "psnr_db_full": mean_by_snr(full, "psnr_db"),
+        "ssim_full": mean_by_snr(full, "ssim"),
+        "ms_ssim_full": mean_by_snr(full, "ms_ssim"),
+    }

@@ -1,0 +1,77 @@
+"""Quality of a codec over a symbol-level channel, without the physical layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from sdrjscc.channel.base import SymbolChannel
+from sdrjscc.codecs.base import Codec
+from sdrjscc.images.io import Picture, to_float, to_uint8
+from sdrjscc.images.metrics import Metric, ms_ssim, psnr_db, ssim
+from sdrjscc.images.padding import crop, pad_to_multiple
+from sdrjscc.mapping.base import Mapper
+from sdrjscc.randomness import derived_generator
+from sdrjscc.training.passes import symbol_level
+
+CARD_SNR_DB = (1.0, 4.0, 7.0, 10.0, 13.0, 19.0)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One picture at one SNR."""
+
+    image: str
+    snr_db: float
+    psnr_db: Metric
+    ssim: Metric
+    ms_ssim: Metric
+
+
+@torch.inference_mode()
+def evaluate(
+    codec: Codec,
+    mapper: Mapper,
+    channel: SymbolChannel,
+    pictures: Sequence[Picture],
+    snr_db: Sequence[float] = CARD_SNR_DB,
+    *,
+    seed: int = 0,
+) -> list[Quality]:
+    """Send every picture at every SNR; pictures are rounded to 8 bits as a viewer sees them.
+
+    Args:
+        codec, mapper, channel: the link without its physical layer.
+        pictures: of any size; padded for the codec and cropped back.
+        snr_db: SNR per complex symbol.
+        seed: of the noise; each (picture, SNR) has a stream of its own.
+    """
+    rows = []
+    for picture in pictures:
+        images = pad_to_multiple(to_float(picture.pixels).unsqueeze(0), codec.multiple)
+        for level in snr_db:
+            generator = derived_generator("symbol level", seed, picture.name, str(level))
+            decoded = symbol_level(codec, mapper, channel, images, torch.tensor([level]), generator)
+            pixels = to_uint8(crop(decoded, picture.width, picture.height))[0]
+            sent = picture.pixels
+            quality = psnr_db(sent, pixels), ssim(sent, pixels), ms_ssim(sent, pixels)
+            rows.append(Quality(picture.name, level, *quality))
+    return rows
+
+
+def mean_by_snr(rows: Sequence[Quality], metric: str) -> dict[str, float]:
+    """Mean of a metric over pictures for each SNR, where it is defined, keyed by the SNR in dB."""
+    means = {}
+    for level in sorted({row.snr_db for row in rows}):
+        found = [getattr(row, metric).value for row in rows if row.snr_db == level]
+        values = [value for value in found if value is not None]
+        if values:
+            means[f"{level:g}"] = round(sum(values) / len(values), 4)
+    return means
+
+
+def centre_square(picture: Picture, side: int) -> Picture:
+    """The centre of a picture, at most ``side`` px a side."""
+    height, width = min(side, picture.height), min(side, picture.width)
+    top, left = (picture.height - height) // 2, (picture.width - width) // 2
+    return Picture(picture.pixels[:, top : top + height, left : left + width], picture.name, picture.notes)

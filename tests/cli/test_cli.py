@@ -1,0 +1,197 @@
+"""The command line as a user meets it: exit codes, one sentence per error, what is written."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdrjscc.cli.main import main
+from sdrjscc.images.io import read_image, write_png
+
+LINK = """
+[codec]
+name = "dsc_jscc"
+weights = "untrained"
+
+[channel]
+name = "chain"
+snr_db = 15.0
+
+[radios.tx]
+name = "loopback"
+"""
+
+
+@pytest.fixture
+def link_toml(tmp_path: Path) -> Path:
+    path = tmp_path / "link.toml"
+    path.write_text(LINK)
+    return path
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "gradient.png"
+    ramp = torch.arange(64, dtype=torch.uint8).repeat(48, 1)
+    write_png(path, torch.stack([ramp, ramp.flip(1), ramp]))
+    return path
+
+
+def test_help_answers_without_importing_torch() -> None:
+    code = "import sys; from sdrjscc.cli.main import main; main(['--help']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("False")
+    assert "demo" in done.stdout
+
+
+def test_link_writes_results_report_and_picture(link_toml: Path, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["link", str(picture), "-c", str(link_toml), "--out", str(out)]) == 0
+    results = json.loads((out / "results.json").read_text())
+    (row,) = results["transmissions"]
+    assert results["schema"] == 1
+    assert row["image"] == "gradient.png"
+    assert (row["packets_received"], row["packets_sent"]) == (1, 1)
+    assert row["k"] == 4 * (64 // 4) * (48 // 4)
+    assert row["rho"] == pytest.approx(row["k"] / (3 * 64 * 48))
+    assert row["snr_db"] > 14.0
+    assert results["config"]["channel"]["snr_db"] == 15.0
+    assert "<html" in (out / "report.html").read_text()
+    received = list(out.glob("*/received.png"))
+    assert read_image(received[0]).pixels.shape == (3, 48, 64)
+
+
+def test_snr_option_overrides_the_channel(link_toml: Path, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["link", str(picture), "-c", str(link_toml), "--out", str(out), "--snr-db", "30"]
+    assert main(arguments) == 0
+    assert json.loads((out / "results.json").read_text())["transmissions"][0]["snr_db"] > 25.0
+
+
+def _bad_inputs(folder: Path) -> dict[str, Path]:
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("no picture")
+    ramp = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    write_png(folder / "whole.png", ramp)
+    (folder / "cut.png").write_bytes((folder / "whole.png").read_bytes()[:60])
+    return {name: folder / f"{name}.png" for name in ("missing", "empty", "text", "cut")} | {"folder": folder}
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "text", "cut", "folder"])
+def test_unreadable_picture_is_one_sentence(
+    name: str, link_toml: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = _bad_inputs(tmp_path)[name], tmp_path / "out"
+    assert main(["link", str(path), "-c", str(link_toml), "--out", str(out)]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("error:") == 1
+    assert "Traceback" not in printed
+    assert not out.exists()
+
+
+def test_a_bad_picture_does_not_stop_the_others(
+    link_toml: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    missing = tmp_path / "missing.png"
+    assert main(["link", str(missing), str(picture), "-c", str(link_toml), "--out", str(out)]) == 2
+    assert len(json.loads((out / "results.json").read_text())["transmissions"]) == 1
+    assert "missing.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("replace", "by", "says"),
+    [
+        ('name = "dsc_jscc"', 'name = "dsc_jscc"\ncolour = 3', "codec.colour is not a known key"),
+        ("snr_db = 15.0", 'snr_db = "15 dB"', "channel.snr_db"),
+        ('weights = "untrained"', 'variant = "61"', "codec.variant"),
+        ('name = "loopback"', 'name = "loopback"\nsample_rate_hz = -1', "radios.tx.sample_rate_hz"),
+        ('name = "chain"', 'name = "chian"', "chian"),
+        ('weights = "untrained"', 'weights = "nowhere.safetensors"', "nowhere.safetensors"),
+        ("[channel]", "[channel", "TOML"),
+    ],
+)
+def test_a_wrong_configuration_names_the_key(
+    replace: str, by: str, says: str, link_toml: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link_toml.write_text(LINK.replace(replace, by, 1))
+    assert main(["link", str(picture), "-c", str(link_toml)]) == 2
+    printed = capsys.readouterr().err
+    assert says in printed
+    assert "Traceback" not in printed
+
+
+def test_unknown_preset_names_the_presets(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["link", str(picture), "-c", "loopbak"]) == 2
+    assert "loopback-hard" in capsys.readouterr().err
+
+
+def test_list_codecs_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "codecs", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    keys = {"codec", "variant", "parameters", "macs", "macs_output_counted", "symbols_256"}
+    assert all(set(row) == keys for row in rows)
+    assert next(row for row in rows if row["variant"] == "60-E2D2")["parameters"] == 25_363
+
+
+@pytest.mark.parametrize("what", ["mappings", "channels", "radios", "waveforms", "presets", "weights"])
+def test_list_everything_else(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", what, "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_usage_errors_exit_with_2() -> None:
+    assert main(["link"]) == 2
+    assert main(["nonsense"]) == 2
+
+
+RECIPE = """
+[codec]
+name = "dsc_jscc"
+weights = "untrained"
+[data]
+validation_share = 0.4
+[run]
+seed = 3
+checkpoint_every = 5
+log_every = 1
+validation_snr_db = [10.0]
+[[run.phases]]
+steps = 100000
+crop = 16
+batch = 2
+"""
+
+
+def test_ctrl_c_saves_a_checkpoint_and_resume_goes_on(tmp_path: Path) -> None:
+    import signal
+
+    data, out = tmp_path / "data", tmp_path / "run"
+    for index in range(8):
+        write_png(data / f"{index}.png", torch.full((3, 48, 48), 30 * index, dtype=torch.uint8))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    command = [sys.executable, "-m", "sdrjscc", "train", str(recipe), "--data", str(data), "--out", str(out)]
+    command += ["--threads", "1", "--accelerator", "cpu"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        _wait_for(out / "checkpoint.pt")
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, printed
+    assert "--resume" in printed
+    step = torch.load(out / "checkpoint.pt", weights_only=True)["step"]
+    assert step >= 5
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+
+
+def _wait_for(path: Path, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.1)
