@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sdrjscc.evaluation.results import Transmission
     from sdrjscc.linkfile import LinkConfig
 
-_COLUMNS = ("image", "PSNR dB", "SSIM", "SNR dB", "CFO Hz", "packets", "rho air", "enc ms", "dec ms")
+_COLUMNS = ("image", "PSNR dB", "SSIM", "SNR dB", "CFO Hz", "packets", "rho air", "codec ms")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:
 
 
 def _table(records: "Sequence[Transmission]") -> Table:
-    table = Table(box=SIMPLE)
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name == "image" else "right", no_wrap=True)
     for record in records:
@@ -112,8 +112,7 @@ def _table(records: "Sequence[Transmission]") -> Table:
             _number(row["cfo_hz"], 0),
             f"{row['packets_received']}/{row['packets_sent']}",
             _number(row["rho_on_air"], 3),
-            _number(row["encode_ms"], 0),
-            _number(row["decode_ms"], 0),
+            f"{_number(row['encode_ms'], 0)} + {_number(row['decode_ms'], 0)}",
         )
     return table
 

@@ -52,6 +52,11 @@ class LiftedGraph:
         """Bits of a codeword, filler and punctured bits included."""
         return (self.info_columns + self.rows) * self.lifting
 
+    @property
+    def parts(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], np.uint64]:
+        """What the compiled loops take: ``row_start``, ``columns``, ``shifts``, ``lifting``."""
+        return self.row_start, self.columns, self.shifts, np.uint64(self.lifting)
+
     def trimmed(self, info_bits: int, rows: int) -> "LiftedGraph":
         """Without later rows, and without the edges of columns that hold filler bits only."""
         last_edge = self.row_start[rows]

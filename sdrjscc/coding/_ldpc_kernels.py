@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Index = NDArray[np.uint64]
-_Float = NDArray[np.float32]
+_Graph = tuple[_Index, _Index, _Index, np.uint64]
+"""First edge of each row, columns, shifts, lifting size: the parts of a lifted graph."""
 
-_GRAPH = "u8[::1],u8[::1],u8[::1],u8"
+_GRAPH = "Tuple((u8[::1],u8[::1],u8[::1],u8))"
 _LANES = 16
 """Rows are padded to a multiple of this many values: whole vector registers, no remainder loops."""
 _HUGE = np.float32(3e38)
@@ -57,20 +58,14 @@ def _add_signs(odd: Any, at: Any, values: Any, start: Any, count: Any) -> None:
 
 
 @_machine_code(f"void(u1[:,::1],{_GRAPH},u8)")
-def encode(
-    words: NDArray[np.uint8],
-    row_start: _Index,
-    columns: _Index,
-    shifts: _Index,
-    lifting: int,
-    info_columns: int,
-) -> None:
+def encode(words: NDArray[np.uint8], graph: _Graph, info_columns: int) -> None:
     """Fill in the parity bits of systematic words, uint8 ``[B, code_bits]``, in place.
 
     In every row but the last of the core, the last column has shift 0 and appears for the first
     time: it is the sum of the others. Only the first core column needs the sum of all core rows,
     in which everything else of the core cancels.
     """
+    row_start, columns, shifts, lifting = graph
     zero = np.uint64(0)
     total = np.empty(lifting, dtype=np.uint8)
     for b in range(words.shape[0]):
@@ -127,8 +122,9 @@ def _scatter(extrinsic: Any, at: Any, messages: Any, start: Any, row: Any, count
 
 
 @_inlined
-def _is_codeword(word: Any, row_start: Any, columns: Any, shifts: Any, lifting: Any) -> Any:
+def _is_codeword(word: Any, graph: Any) -> Any:
     """Whether every parity check holds and no bit is undecided (posterior exactly 0)."""
+    row_start, columns, shifts, lifting = graph
     zero = np.uint64(0)
     odd = np.empty(lifting, dtype=np.uint8)
     for r in range(len(row_start) - 1):
@@ -144,12 +140,9 @@ def _is_codeword(word: Any, row_start: Any, columns: Any, shifts: Any, lifting: 
 
 @_machine_code(f"void(f4[:,::1],b1[::1],{_GRAPH},i8,f4)")
 def decode(
-    posteriors: _Float,
+    posteriors: NDArray[np.float32],
     parity_ok: NDArray[np.bool_],
-    row_start: _Index,
-    columns: _Index,
-    shifts: _Index,
-    lifting: int,
+    graph: _Graph,
     iterations: int,
     scale: float,
 ) -> None:
@@ -158,10 +151,11 @@ def decode(
     Args:
         posteriors: finite log-likelihood ratios ``[B, code_bits]``; replaced by the posteriors.
         parity_ok: ``[B]``, set where a codeword was found; that ends a word's iterations.
-        row_start, columns, shifts, lifting: the lifted graph.
+        graph: the parts of the lifted graph.
         iterations: the most passes over all rows.
         scale: what the magnitudes of messages are multiplied by.
     """
+    row_start, columns, shifts, lifting = graph
     stride = (lifting + np.uint64(_LANES - 1)) // np.uint64(_LANES) * np.uint64(_LANES)
     extrinsic = np.zeros(np.max(row_start[1:] - row_start[:-1]) * stride, dtype=np.float32)
     messages = np.empty(len(columns) * stride, dtype=np.float32)
@@ -188,6 +182,6 @@ def decode(
                     _scatter(extrinsic, at, messages, e * stride, row, stride)
                     _copy(word, start + shifts[e], extrinsic, at, wrap)
                     _copy(word, start, extrinsic, at + wrap, shifts[e])
-            if _is_codeword(word, row_start, columns, shifts, lifting):
+            if _is_codeword(word, graph):
                 parity_ok[b] = True
                 break

@@ -69,15 +69,12 @@ class LdpcCode:
         graph = self._graph
         words = torch.zeros(len(bits), graph.code_bits, dtype=torch.uint8)
         words[:, : self.info_bits] = bits
-        _ldpc_kernels.encode(
-            words.numpy(), graph.row_start, graph.columns, graph.shifts, graph.lifting, graph.info_columns
-        )
+        _ldpc_kernels.encode(words.numpy(), graph.parts, graph.info_columns)
         buffer = torch.cat([words[:, self._unsent : self.info_bits], words[:, self._parity_start :]], dim=1)
         buffer = buffer[:, : self._buffer_bits]
         repeats = -(-self.coded_bits // self._buffer_bits)
         coded = buffer.repeat(1, repeats)[:, : self.coded_bits]
-        interleaved = coded.reshape(len(bits), self.modulation_order, -1).mT
-        return interleaved.reshape(coded.shape).to(bits.device)
+        return self._interleaved(coded, self.modulation_order).to(bits.device)
 
     def decode(self, llr: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
         """Decode a batch by layered normalised min-sum.
@@ -97,29 +94,23 @@ class LdpcCode:
         from sdrjscc.coding import _ldpc_kernels
 
         _check_shape("llr", llr, self.coded_bits)
-        graph = self._graph
         posteriors = self._recover(llr)
         parity_ok = np.zeros(len(llr), dtype=np.bool_)
-        _ldpc_kernels.decode(
-            posteriors.numpy(),
-            parity_ok,
-            graph.row_start,
-            graph.columns,
-            graph.shifts,
-            graph.lifting,
-            iterations,
-            _SCALE,
-        )
+        _ldpc_kernels.decode(posteriors.numpy(), parity_ok, self._graph.parts, iterations, _SCALE)
         bits = (posteriors[:, : self.info_bits] < 0).to(torch.uint8)
         return bits.to(llr.device), torch.from_numpy(parity_ok).to(llr.device)
+
+    def _interleaved(self, values: Tensor, rows: int) -> Tensor:
+        """Written into a matrix row by row and read column by column (clause 5.4.2.2)."""
+        return values.reshape(len(values), rows, self.coded_bits // rows).mT.reshape(values.shape)
 
     def _recover(self, llr: Tensor) -> Tensor:
         """Undo interleaving and rate matching: sums of repeats in place, float32 ``[B, code_bits]``."""
         llr = llr.detach().to("cpu", torch.float32)
-        llr = llr.reshape(len(llr), -1, self.modulation_order).mT.reshape(llr.shape)
+        llr = self._interleaved(llr, self.coded_bits // self.modulation_order)
         llr = llr.nan_to_num(0.0, _LARGEST_LLR, -_LARGEST_LLR).clamp(-_LARGEST_LLR, _LARGEST_LLR)
         padded = torch.nn.functional.pad(llr, (0, -self.coded_bits % self._buffer_bits))
-        buffer = padded.reshape(len(llr), -1, self._buffer_bits).sum(1)
+        buffer = padded.reshape(len(llr), padded.shape[1] // self._buffer_bits, self._buffer_bits).sum(1)
         systematic = max(0, self.info_bits - self._unsent)
         parity = buffer[:, systematic:]
         posteriors = torch.zeros(len(llr), self._graph.code_bits)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 MAX_SIZE = 1 << 40
 _ROUNDS = 6
-"""Fewer than 5 leave a visible pattern between indices a power of two apart."""
+"""Even; 4 leave a visible pattern between indices a power of two apart."""
 _BLOCK = 8192
 """Indices handled at once: their intermediate results stay in the processor's cache."""
 _MASK32 = 0xFFFFFFFF
@@ -42,7 +42,8 @@ class Permutation:
         self.size = size
         self._high = isqrt(size - 1) + 1
         self._low = -(-size // self._high)
-        self._round_keys = [_mixed_key(key + _GOLDEN_RATIO * (i + 1)) for i in range(_ROUNDS)]
+        keys = [_mixed_key(key + _GOLDEN_RATIO * (i + 1)) for i in range(_ROUNDS)]
+        self._keys = list(zip(keys[0::2], keys[1::2], strict=True))
 
     def forward(self, index: Tensor) -> Tensor:
         """Image of each index.
@@ -56,49 +57,56 @@ class Permutation:
         Raises:
             ValueError: an index is out of range.
         """
-        return self._walked(index, sign=1)
+        return self._walked(index, inverse=False)
 
     def inverse(self, index: Tensor) -> Tensor:
         """Preimage of each index: ``inverse(forward(i)) == i``. Arguments as :meth:`forward`."""
-        return self._walked(index, sign=-1)
+        return self._walked(index, inverse=True)
 
-    def _walked(self, index: Tensor, *, sign: int) -> Tensor:
+    def _walked(self, index: Tensor, *, inverse: bool) -> Tensor:
         flat = index.reshape(-1)
         if flat.numel() and (int(flat.min()) < 0 or int(flat.max()) >= self.size):
             raise ValueError(f"indices must be 0..{self.size - 1} (got {int(flat.min())}..{int(flat.max())})")
+        network = self._backwards if inverse else self._forwards
         images = torch.empty_like(flat)
         for start in range(0, len(flat), _BLOCK):
-            images[start : start + _BLOCK] = self._network(flat[start : start + _BLOCK], sign)
+            images[start : start + _BLOCK] = network(flat[start : start + _BLOCK])
         outside = (images >= self.size).nonzero().squeeze(-1)
         while outside.numel():
-            moved = self._network(images[outside], sign)
+            moved = network(images[outside])
             images[outside] = moved
             outside = outside[moved >= self.size]
         return images.reshape(index.shape)
 
-    def _network(self, index: Tensor, sign: int) -> Tensor:
-        """All rounds, forwards for sign +1, backwards for -1."""
-        high, low = index // self._low, index % self._low
-        for i in range(_ROUNDS)[::sign]:
-            if i % 2:
-                low = _turned(low, sign, _hashed(high, self._round_keys[i]), self._low)
-            else:
-                high = _turned(high, sign, _hashed(low, self._round_keys[i]), self._high)
+    def _forwards(self, index: Tensor) -> Tensor:
+        high, low = self._split(index)
+        for even, odd in self._keys:
+            high = _wrapped(high + _scaled_hash(low, even, self._high) - self._high, self._high)
+            low = _wrapped(low + _scaled_hash(high, odd, self._low) - self._low, self._low)
         return high * self._low + low
 
+    def _backwards(self, index: Tensor) -> Tensor:
+        high, low = self._split(index)
+        for even, odd in reversed(self._keys):
+            low = _wrapped(low - _scaled_hash(high, odd, self._low), self._low)
+            high = _wrapped(high - _scaled_hash(low, even, self._high), self._high)
+        return high * self._low + low
 
-def _turned(value: Tensor, sign: int, hashed: Tensor, modulus: int) -> Tensor:
-    """``value + sign * r`` modulo ``modulus``, r being the 32-bit hash scaled to the modulus."""
-    value = value + sign * ((hashed * modulus) >> 32)
-    # A conditional subtraction: cheaper than the remainder of an integer division.
-    return value - modulus * (value >= modulus) if sign > 0 else value + modulus * (value < 0)
+    def _split(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        high = index // self._low
+        return high, index - high * self._low
 
 
-def _hashed(value: Tensor, key: int) -> Tensor:
-    """32-bit hash of values under 2**32: key, multiply, fold, multiply, fold."""
+def _wrapped(value: Tensor, modulus: int) -> Tensor:
+    """``value`` in ``-modulus .. modulus - 1`` modulo ``modulus``, without a slow division."""
+    return value + ((value >> 63) & modulus)
+
+
+def _scaled_hash(value: Tensor, key: int, modulus: int) -> Tensor:
+    """Hash in ``0 .. modulus - 1`` of values under 2**32: key, multiply, fold, multiply, scale."""
     value = ((value ^ key) * _MULTIPLIER_A) & _MASK32
     value = ((value ^ (value >> 15)) * _MULTIPLIER_B) & _MASK32
-    return value ^ (value >> 16)
+    return (value * modulus) >> 32
 
 
 def _mixed_key(value: int) -> int:

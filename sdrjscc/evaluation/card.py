@@ -85,8 +85,6 @@ def _quality(codec_table: dict[str, Any], mapping: dict[str, Any], test: Path) -
         "test": f"{len(whole)} pictures of {test.name}, AWGN at symbol level, SNR per complex symbol in dB",
         "psnr_db": mean_by_snr(crops, "psnr_db"),
         "ssim": mean_by_snr(crops, "ssim"),
-        "ms_ssim": mean_by_snr(crops, "ms_ssim"),
         "psnr_db_full": mean_by_snr(full, "psnr_db"),
         "ssim_full": mean_by_snr(full, "ssim"),
-        "ms_ssim_full": mean_by_snr(full, "ms_ssim"),
     }

@@ -8,7 +8,7 @@ import torch
 from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs.base import Codec
 from sdrjscc.images.io import Picture, to_float, to_uint8
-from sdrjscc.images.metrics import Metric, ms_ssim, psnr_db, ssim
+from sdrjscc.images.metrics import Metric, psnr_db, ssim
 from sdrjscc.images.padding import crop, pad_to_multiple
 from sdrjscc.mapping.base import Mapper
 from sdrjscc.randomness import derived_generator
@@ -25,7 +25,6 @@ class Quality:
     snr_db: float
     psnr_db: Metric
     ssim: Metric
-    ms_ssim: Metric
 
 
 @torch.inference_mode()
@@ -54,8 +53,7 @@ def evaluate(
             decoded = symbol_level(codec, mapper, channel, images, torch.tensor([level]), generator)
             pixels = to_uint8(crop(decoded, picture.width, picture.height))[0]
             sent = picture.pixels
-            quality = psnr_db(sent, pixels), ssim(sent, pixels), ms_ssim(sent, pixels)
-            rows.append(Quality(picture.name, level, *quality))
+            rows.append(Quality(picture.name, level, psnr_db(sent, pixels), ssim(sent, pixels)))
     return rows
 
 

@@ -44,7 +44,6 @@ _SCRAMBLER = 0x5D0C + VERSION
 _ITERATIONS = 50
 _LEAST_NOISE_VAR = 1e-9
 _LARGEST_LLR = 30.0
-"""Limits what a narrow-band jammer, of which the noise estimate knows nothing, can do."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +120,7 @@ def decode_headers(symbols: Tensor, noise_var: Tensor) -> list[Header | None]:
             f"symbols and noise_var must have shape [B, {HEADER_SYMBOLS}] "
             f"(got {list(symbols.shape)} and {list(noise_var.shape)})"
         )
-    pairs = torch.view_as_real(symbols.detach().to("cpu", torch.complex64))
-    ratio = pairs / noise_var.detach().to("cpu", torch.float32).clamp_min(_LEAST_NOISE_VAR).unsqueeze(-1)
-    # What is not a finite number says nothing.
-    llr = (2.0 * math.sqrt(2.0) * ratio).nan_to_num(0.0, 0.0, 0.0).clamp(-_LARGEST_LLR, _LARGEST_LLR)
-    llr = llr.reshape(-1, _CODED_BITS) * _scrambling()
-    bits, parity_ok = _code().decode(llr, _ITERATIONS)
+    bits, parity_ok = _code().decode(_log_likelihood_ratios(symbols, noise_var), _ITERATIONS)
     message, checksum = bits[:, :_MESSAGE_BITS], bits[:, _MESSAGE_BITS:]
     accepted = parity_ok & (crc16(message) == checksum).all(1)
     return [
@@ -137,6 +131,20 @@ def decode_headers(symbols: Tensor, noise_var: Tensor) -> list[Header | None]:
 def warm_up() -> None:
     """Compile the header's decoder, or load it from the disk cache, before time matters."""
     decode_headers(torch.zeros(1, HEADER_SYMBOLS, dtype=torch.complex64), torch.ones(1, HEADER_SYMBOLS))
+
+
+def _log_likelihood_ratios(symbols: Tensor, noise_var: Tensor) -> Tensor:
+    """Of the coded bits, float32 ``[B, 2000]``; limited, so that no symbol outweighs many others.
+
+    A jammed carrier can be far off the constellation while its noise estimate is low: beyond two
+    deviations a symbol is no more certain. What is not a finite number says nothing.
+    """
+    noise_var = noise_var.detach().to("cpu", torch.float32).clamp_min(_LEAST_NOISE_VAR).unsqueeze(-1)
+    pairs = torch.view_as_real(symbols.detach().to("cpu", torch.complex64)).nan_to_num(0.0, 0.0, 0.0)
+    limit = math.sqrt(0.5) * (1.0 + 2.0 * noise_var.sqrt())
+    llr = 2.0 * math.sqrt(2.0) * torch.minimum(torch.maximum(pairs, -limit), limit) / noise_var
+    llr = llr.nan_to_num(0.0).clamp(-_LARGEST_LLR, _LARGEST_LLR)
+    return llr.reshape(-1, _CODED_BITS) * _scrambling()
 
 
 def _to_bits(header: Header) -> list[int]:

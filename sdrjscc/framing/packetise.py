@@ -85,7 +85,7 @@ def depacketise(received: Mapping[int, tuple[Tensor, Tensor]], packets: int, k: 
             f"{k} symbols in packets of {payload_symbols} must be {packet_count(k, payload_symbols)} packets "
             f"(got {packets})"
         )
-    if not (0 <= int(indices.min()) and int(indices.max()) < packets):
+    if not (int(indices.min()) >= 0 and int(indices.max()) < packets):
         raise FramingError(f"packet indices must be 0..{packets - 1} (got {sorted(received)})")
     source = _source(indices, packets, payload_symbols, k).reshape(-1)
     symbols = symbols * _signs(payload_symbols).to(symbols.device)

@@ -25,7 +25,7 @@ _STAGES = (2, 2, 3, 3, 3)
 _TOTAL_STRIDE = 2 ** (len(_STAGES) - 1)
 # A cell of the last tap, 16 pixels wide, sees 196: 90 on either side, to the next multiple of 16.
 _HALO = 96
-_TILE = 512
+_TILE = 384
 # ImageNet mean and deviation, carried over to pictures in [-1, 1] (the paper's released model)
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)

@@ -1,8 +1,8 @@
 """From packets to transmissions: one reassembler for every receiving end.
 
 A transmission is given out when it is complete, when its sender begins a newer one, after a
-timeout counted in samples, or at the end. Storage grows with what arrived, never with what
-a header claims.
+timeout counted in samples, when others need its room, or at the end. Storage grows with what
+arrived, never with what a header claims, and is limited.
 """
 
 from collections import OrderedDict
@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from sdrjscc.errors import SdrJsccError
+from sdrjscc.errors import FramingError, SdrJsccError
 from sdrjscc.framing.header import Header
 from sdrjscc.framing.packetise import depacketise, packet_count
 from sdrjscc.link.receiver import Packet
+from sdrjscc.link.refusals import Refusals
 from sdrjscc.payload import Plan
 
 _IDS = 256
 _REMEMBERED = 16
 _BYTES_PER_SYMBOL = 12
-_LEAST_NOISE_VAR = 1e-30
+_LEAST_NOISE_VAR = 1e-15
+"""-150 dB: what float32 symbols cannot resolve; keeps weights finite without any channel."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Limits:
     Attributes:
         max_side: largest picture side, px.
         max_open: transmissions assembled at the same time.
-        max_bytes: of all stored packets.
-        timeout_samples: without a new packet, after which a transmission is given out.
+        max_bytes: of all stored packets, duplicates included.
+        timeout_samples: without the beginning of a new packet, after which a transmission is
+            given out.
         min_share: share of packets that must have arrived for a picture to be made.
     """
 
@@ -74,41 +77,59 @@ class _Open:
 
 
 class Assembler:
-    """Collects packets of all senders into transmissions."""
+    """Collects packets of all senders into transmissions.
 
-    def __init__(self, plan: Callable[[Header], Plan], payload_symbols: int, limits: Limits) -> None:
+    Attributes:
+        refusals: why packets or transmissions were not accepted.
+        duplicates: packets that came after their transmission was given out.
+    """
+
+    def __init__(
+        self,
+        plan: Callable[[Header], Plan],
+        payload_symbols: int,
+        limits: Limits,
+        refusals: Refusals | None = None,
+    ) -> None:
         """Set up an empty reassembler.
 
         Args:
             plan: what a picture with such a header costs; may raise to refuse it.
             payload_symbols: data symbols per packet.
             limits: what is accepted.
+            refusals: where reasons go; ``None``: a collection of its own.
         """
         self._plan, self._payload_symbols, self._limits = plan, payload_symbols, limits
         self._open: OrderedDict[tuple[int, int], _Open] = OrderedDict()
         self._newest: dict[int, int] = {}
         self._done: OrderedDict[tuple[int, int], None] = OrderedDict()
-        self.refusals: list[str] = []
+        self.refusals = Refusals() if refusals is None else refusals
         self.duplicates = 0
 
     def push(self, packet: Packet) -> list[Assembled]:
-        """Take one packet; return what it completed or ended."""
+        """Take one packet; return what it completed or ended, and what timed out before it."""
+        ended = self.advance(packet.start_sample)
         nonce = packet.header.nonce
         key = (nonce, self._unwrap(nonce, packet.header.transmission))
         if key in self._done:
             self.duplicates += 1
-            return []
-        if key not in self._open and not self._begin(key, packet):
-            return []
-        if not self._store(key, packet):
-            return []
-        ended = self._end_older(key)
+            return ended
+        try:
+            self._store(key, packet)
+        except SdrJsccError as error:
+            self.refusals.add(str(error))
+            return ended
+        ended += self._end_older(key)
         if len(self._open[key].stored) == packet.header.packets:
             ended += self._end(key)
         return ended + self._enforce_limits()
 
     def advance(self, sample: float) -> list[Assembled]:
-        """Tell the time, as absolute sample index of the stream; return what timed out."""
+        """Tell the time; return what timed out.
+
+        Args:
+            sample: absolute index in the stream; all frames that begin before it were pushed.
+        """
         late = [
             key
             for key, entry in self._open.items()
@@ -117,7 +138,7 @@ class Assembler:
         return [one for key in late for one in self._end(key)]
 
     def flush(self) -> list[Assembled]:
-        """End everything that is open, oldest first."""
+        """End everything that is open, the one not heard of for longest first."""
         return [one for key in list(self._open) for one in self._end(key)]
 
     def _unwrap(self, nonce: int, number: int) -> int:
@@ -126,39 +147,35 @@ class Assembler:
             return number
         return newest + (number - newest + _IDS // 2) % _IDS - _IDS // 2
 
-    def _begin(self, key: tuple[int, int], packet: Packet) -> bool:
-        header = packet.header
-        if max(header.width, header.height) > self._limits.max_side:
-            return self._refuse(
-                f"pictures must be at most {self._limits.max_side} px a side (a header claims "
-                f"{header.width}x{header.height})"
-            )
-        try:
-            plan = self._plan(header)
-        except SdrJsccError as error:
-            return self._refuse(str(error))
-        expected = packet_count(plan.symbols, self._payload_symbols)
-        if header.packets != expected:
-            return self._refuse(
-                f"a {header.width}x{header.height} picture must come in {expected} packets "
-                f"(a header claims {header.packets})"
-            )
-        self._open[key] = _Open(header, plan, packet.start_sample)
-        return True
-
-    def _store(self, key: tuple[int, int], packet: Packet) -> bool:
-        entry, header = self._open[key], packet.header
-        same = ("packets", "width", "height", "mode", "prefix")
-        if any(getattr(header, name) != getattr(entry.header, name) for name in same):
-            return self._refuse(
-                f"packets of transmission {header.transmission} must agree (got another size or mode)"
-            )
+    def _store(self, key: tuple[int, int], packet: Packet) -> None:
+        header, entry = packet.header, self._open.get(key)
+        if entry is None:
+            entry = _Open(header, self._planned(header), packet.start_sample)
+            self._open[key] = entry
+        else:
+            _check_agreement(entry.header, header)
+        self._open.move_to_end(key)
         before = entry.stored.get(header.packet)
         arrived = (packet.symbols, packet.noise_var)
         entry.stored[header.packet] = arrived if before is None else combine(before, arrived)
         entry.packets.append(packet)
         entry.last_sample = packet.start_sample
-        return True
+
+    def _planned(self, header: Header) -> Plan:
+        """The plan of a transmission that begins with this header, if it is one to believe."""
+        if max(header.width, header.height) > self._limits.max_side:
+            raise FramingError(
+                f"pictures must be at most {self._limits.max_side} px a side (a header claims "
+                f"{header.width}x{header.height})"
+            )
+        plan = self._plan(header)
+        expected = packet_count(plan.symbols, self._payload_symbols)
+        if header.packets != expected:
+            raise FramingError(
+                f"a {header.width}x{header.height} picture must come in {expected} packets "
+                f"(a header claims {header.packets})"
+            )
+        return plan
 
     def _end_older(self, key: tuple[int, int]) -> list[Assembled]:
         nonce, number = key
@@ -173,9 +190,9 @@ class Assembler:
             self._done.popitem(last=False)
         received, packets = len(entry.stored), entry.header.packets
         if received < self._limits.min_share * packets:
-            self._refuse(
+            self.refusals.add(
                 f"at least {self._limits.min_share:.0%} of a picture's packets must arrive "
-                f"(got {received} of {packets} of transmission {entry.header.transmission})"
+                f"(got {received} of {packets})"
             )
             return []
         symbols, noise_var = depacketise(entry.stored, packets, entry.plan.symbols)
@@ -188,12 +205,20 @@ class Assembler:
         return ended
 
     def _stored_bytes(self) -> int:
-        packets = sum(len(entry.stored) for entry in self._open.values())
-        return packets * self._payload_symbols * _BYTES_PER_SYMBOL
+        """Bytes of all packets and of what duplicates were combined into."""
+        held = 0
+        for entry in self._open.values():
+            arrived, different = len(entry.packets), len(entry.stored)
+            held += arrived + min(different, arrived - different)
+        return held * self._payload_symbols * _BYTES_PER_SYMBOL
 
-    def _refuse(self, reason: str) -> bool:
-        self.refusals.append(reason)
-        return False
+
+def _check_agreement(first: Header, header: Header) -> None:
+    same = ("packets", "width", "height", "mode", "prefix")
+    if any(getattr(first, name) != getattr(header, name) for name in same):
+        raise FramingError(
+            f"packets of transmission {header.transmission} must agree (got another size or mode)"
+        )
 
 
 def combine(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -208,5 +233,8 @@ def combine(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[T
     """
     weights = [torch.reciprocal(noise_var.clamp_min(_LEAST_NOISE_VAR)) for _, noise_var in (one, other)]
     total = weights[0] + weights[1]
-    weighted = one[0] * weights[0] + other[0] * weights[1]
-    return torch.where(total > 0, weighted / total.clamp_min(_LEAST_NOISE_VAR), 0.0), torch.reciprocal(total)
+    weighted = sum(
+        torch.where(weight > 0, symbols * weight, 0.0)
+        for (symbols, _), weight in zip((one, other), weights, strict=True)
+    )
+    return weighted / torch.where(total > 0, total, 1.0), torch.reciprocal(total)

@@ -1,14 +1,15 @@
 """The parts that both ends of a link share, built from its configuration."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
 from sdrjscc.codecs.base import Codec, build_codec
 from sdrjscc.config import build_plugin
-from sdrjscc.errors import ConfigError
+from sdrjscc.errors import ConfigError, SdrJsccError
 from sdrjscc.framing.header import VERSION
-from sdrjscc.linkfile import LinkConfig, digest
+from sdrjscc.linkfile import LinkConfig, digest, load_link, preset_names
 from sdrjscc.mapping.base import Mapper, build_mapper
 from sdrjscc.waveform.base import Waveform
 
@@ -21,6 +22,7 @@ class Parts:
         config: the link's configuration.
         codec, mapper, waveform: built from it.
         digest: 16 bits over what both ends must share.
+        device: where the codec is.
     """
 
     config: LinkConfig
@@ -28,6 +30,7 @@ class Parts:
     mapper: Mapper
     waveform: Waveform
     digest: int
+    device: torch.device
 
     @property
     def codec_name(self) -> str:
@@ -53,4 +56,18 @@ def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts
             f"mapping '{config.mapping['name']}' takes {mapper.kind} payloads (the codec gives {kind})"
         )
     waveform: Waveform = build_plugin("waveform", config.waveform, "waveform")
-    return Parts(config, codec, mapper, waveform, digest(config, codec.fingerprint, VERSION))
+    shared = digest(config, codec.fingerprint, VERSION)
+    return Parts(config, codec, mapper, waveform, shared, torch.device(device))
+
+
+def presets_with(digest: int) -> list[str]:
+    """Names of the presets with this digest; those that cannot be built here are left out."""
+    return [name for name in preset_names() if _preset_digest(name) == digest]
+
+
+@cache
+def _preset_digest(name: str) -> int | None:
+    try:
+        return build_parts(load_link(name)).digest
+    except SdrJsccError:
+        return None

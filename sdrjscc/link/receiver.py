@@ -26,6 +26,7 @@ from sdrjscc.waveform.base import CHIRP_SIZE, HEADER, PAYLOAD_START, Waveform, p
 
 _SLICE = 64 * HOP
 _BATCH = 32
+_PAYLOAD_BATCH = 16
 _SLACK = 64
 _BRIDGED = 4096
 _RETRY_RAD = 0.35
@@ -310,18 +311,21 @@ class Receiver:
             twin = any(abs(starts[i] - starts[j]) < _SAME_FRAME for j in accepted)
             if not twin and self._accepts(header, starts[i]):
                 accepted.append(i)
-        if not accepted:
-            return []
-        known = [header for i in accepted if (header := headers[i]) is not None]
-        chosen = head.select(accepted)
+        packets: list[Packet] = []
+        for first in range(0, len(accepted), _PAYLOAD_BATCH):
+            rows = accepted[first : first + _PAYLOAD_BATCH]
+            known = [header for i in rows if (header := headers[i]) is not None]
+            packets += self._payloads([starts[i] for i in rows], head.select(rows), known)
+        return packets
+
+    def _payloads(self, starts: list[int], head: Head, headers: list[Header]) -> list[Packet]:
+        """Packets of accepted headers, which serve as training first."""
         grid, gain = self._waveform.payload, self._waveform.preamble_gain
-        chosen = train_on_header(chosen, HEADER.fill(encode_headers(known)), gain)
-        places = [starts[i] for i in accepted]
-        marks = self._stream.lost(places, self._waveform.frame_samples)[:, PAYLOAD_START:]
-        lost = marks.reshape(len(places), grid.symbols, grid.symbol_samples).any(-1)
-        samples = self._stream.windows(places, self._waveform.frame_samples)
-        payload = read_payload(samples, chosen, grid, gain, self._sco_max, lost)
-        return self._emit(places, chosen, known, payload)
+        head = train_on_header(head, HEADER.fill(encode_headers(headers)), gain)
+        marks = self._stream.lost(starts, self._waveform.frame_samples)[:, PAYLOAD_START:]
+        lost = marks.reshape(len(starts), grid.symbols, grid.symbol_samples).any(-1)
+        samples = self._stream.windows(starts, self._waveform.frame_samples)
+        return self._emit(starts, head, headers, read_payload(samples, head, grid, gain, self._sco_max, lost))
 
     def _accepts(self, header: Header | None, start: int) -> bool:
         """Count a header and say why its frame is refused, if it is."""

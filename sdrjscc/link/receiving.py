@@ -1,26 +1,29 @@
 """The receiving end: samples in, pictures out. Every way to receive goes through here."""
 
-import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from sdrjscc.codecs.base import Codec
-from sdrjscc.errors import Undecodable
+from sdrjscc.errors import SdrJsccError
 from sdrjscc.framing.header import Header
 from sdrjscc.images.io import to_uint8
 from sdrjscc.images.padding import crop
 from sdrjscc.link.assemble import Assembled, Assembler, Limits
-from sdrjscc.link.parts import Parts
+from sdrjscc.link.parts import Parts, presets_with
 from sdrjscc.link.receiver import Receiver
+from sdrjscc.link.refusals import Refusals
 from sdrjscc.link.transmitter import plan_picture
 from sdrjscc.mapping.base import Mapper
 from sdrjscc.payload import Plan
 from sdrjscc.radio.base import Radio
 
-_log = logging.getLogger("sdrjscc.link")
+_SEARCH_SAMPLES = 1 << 15
+"""More than the receiver waits beyond the end of a frame before it reads it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,13 @@ class ReceivedPicture:
 
 
 class ReceivingEnd:
-    """Receiver, reassembler and decoder of one link."""
+    """Receiver, reassembler and decoder of one link.
+
+    Attributes:
+        receiver, assembler: with their own counters.
+        refusals: why something that came over the air was not accepted; each reason is logged
+            once.
+    """
 
     def __init__(self, parts: Parts, radio: Radio, sender_clock_ppm: float) -> None:
         """Build the receiving end.
@@ -54,7 +63,10 @@ class ReceivingEnd:
         Raises:
             ConfigError: the sample rate leaves no room for the clocks' offset.
         """
-        self._codec, self._mapper = parts.codec, parts.mapper
+        self._codec, self._mapper, self._device = parts.codec, parts.mapper, parts.device
+        # Frames that began before this have come out of the receiver.
+        self._lag = parts.waveform.frame_samples + _SEARCH_SAMPLES
+        self.refusals = Refusals()
         self.receiver = Receiver(
             parts.waveform,
             sample_rate_hz=radio.sample_rate_hz,
@@ -62,16 +74,13 @@ class ReceivingEnd:
             center_frequency_hz=radio.center_frequency_hz,
             antennas=radio.antennas,
             digest=parts.digest,
+            on_foreign=self._refuse_foreign,
         )
-        limits = parts.config.receiver
         self.assembler = Assembler(
             self._plan,
             parts.waveform.payload_symbols,
-            Limits(
-                timeout_samples=round(limits.timeout_s * radio.sample_rate_hz),
-                max_side=limits.max_side,
-                max_open=limits.max_open,
-            ),
+            _limits(parts, radio.sample_rate_hz),
+            self.refusals,
         )
 
     def push(self, samples: Tensor, *, dropped: int = 0) -> list[ReceivedPicture]:
@@ -81,15 +90,37 @@ class ReceivingEnd:
             samples: complex64, full scale 1.0; NaN and infinite ones count as dropped.
             dropped: samples lost before these.
         """
-        packets = self.receiver.push(samples, dropped=dropped)
+        with self._counting():
+            packets = self.receiver.push(samples, dropped=dropped)
         assembled = [one for packet in packets for one in self.assembler.push(packet)]
-        assembled += self.assembler.advance(self.receiver.position)
+        assembled += self.assembler.advance(self.receiver.position - self._lag)
         return [self._decode(one) for one in assembled]
 
     def flush(self) -> list[ReceivedPicture]:
         """End of the stream: return what is left, incomplete pictures included."""
-        assembled = [one for packet in self.receiver.flush() for one in self.assembler.push(packet)]
+        with self._counting():
+            packets = self.receiver.flush()
+        assembled = [one for packet in packets for one in self.assembler.push(packet)]
         return [self._decode(one) for one in assembled + self.assembler.flush()]
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Refuse, in words, what the receiver only counts."""
+        counters = self.receiver.counters
+        failures, refused = counters.header_failures, counters.refused
+        yield
+        if counters.header_failures > failures:
+            self.refusals.add("preamble seen, header undecodable", counters.header_failures - failures)
+        if counters.refused > refused:
+            self.refusals.add(
+                "samples must be finite and at most a million times full scale (others count as lost)",
+                counters.refused - refused,
+            )
+
+    def _refuse_foreign(self, header: Header, position: float) -> None:
+        presets = presets_with(header.digest)
+        known = f"preset {' or '.join(presets)}" if presets else "unknown configuration"
+        self.refusals.add(f"{known} 0x{header.digest:04x}")
 
     def _plan(self, header: Header) -> Plan:
         return plan_picture(self._codec, header.width, header.height, header.mode, header.prefix)
@@ -98,24 +129,38 @@ class ReceivingEnd:
     def _decode(self, assembled: Assembled) -> ReceivedPicture:
         began = time.perf_counter()
         try:
-            pixels, reason = decode_picture(self._codec, self._mapper, assembled), None
-        except Undecodable as error:
+            pixels = decode_picture(self._codec, self._mapper, assembled, self._device)
+            reason = None
+        except SdrJsccError as error:
             pixels, reason = None, str(error)
-            _log.warning("transmission %d: %s", assembled.header.transmission, error)
+            self.refusals.add(reason)
         return ReceivedPicture(assembled, pixels, reason, 1e3 * (time.perf_counter() - began))
 
 
-def decode_picture(codec: Codec, mapper: Mapper, assembled: Assembled) -> Tensor:
-    """Demap and decode a transmission.
+def decode_picture(
+    codec: Codec, mapper: Mapper, assembled: Assembled, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Demap and decode a transmission with a codec that is on ``device``.
 
     Returns:
-        uint8 ``[3, H, W]``, cropped to the header's size.
+        uint8 ``[3, H, W]`` on the CPU, cropped to the header's size.
 
     Raises:
         Undecodable: the codec can make no picture of it.
     """
     header = assembled.header
-    symbols, noise_var = assembled.symbols.unsqueeze(0), assembled.noise_var.unsqueeze(0)
+    symbols = assembled.symbols.unsqueeze(0).to(device)
+    noise_var = assembled.noise_var.unsqueeze(0).to(device)
     payload_hat = mapper.demap(symbols, noise_var, header.mode)
     images = codec.decode(payload_hat, noise_var, assembled.plan)
-    return to_uint8(crop(images, header.width, header.height))[0]
+    return to_uint8(crop(images, header.width, header.height))[0].cpu()
+
+
+def _limits(parts: Parts, sample_rate_hz: float) -> Limits:
+    """What is accepted; silence begins at the end of a frame, and time is told by their beginnings."""
+    limits = parts.config.receiver
+    return Limits(
+        timeout_samples=round(limits.timeout_s * sample_rate_hz) + parts.waveform.frame_samples,
+        max_side=limits.max_side,
+        max_open=limits.max_open,
+    )

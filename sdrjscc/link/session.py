@@ -26,32 +26,39 @@ from sdrjscc.linkfile import LinkConfig, load_link
 from sdrjscc.radio.base import Radio, build_radio
 
 _EXCERPT_SAMPLES = 1 << 16
+_RATES_DIFFER = 1e-4
 
 
 class Link:
     """Both ends of a link on this host; use it in a ``with``, which opens and closes the radios."""
 
-    def __init__(self, config: LinkConfig, *, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, config: LinkConfig, *, device: torch.device | str = "cpu", nonce: int | None = None
+    ) -> None:
         """Build every part; radios are opened on entering the ``with``.
 
         Args:
             config: the link's configuration.
             device: where the codec runs.
+            nonce: 8-bit number that tells senders apart; ``None`` draws one.
 
         Raises:
-            ConfigError, WeightsError, RadioError: a part cannot be built.
+            ConfigError, WeightsError, RadioError: a part cannot be built, or the radios differ
+                in sample rate.
         """
         self.parts = build_parts(config, device)
         self.tx_radio = self._radio(config.radios.tx, "radios.tx")
         self.rx_radio = (
             self.tx_radio if config.radios.rx is None else self._radio(config.radios.rx, "radios.rx")
         )
+        _check_rates(self.tx_radio.sample_rate_hz, self.rx_radio.sample_rate_hz)
         self._transmitter = Transmitter(
             self.parts.codec,
             self.parts.mapper,
             self.parts.waveform,
             digest=self.parts.digest,
-            nonce=secrets.randbelow(256),
+            nonce=secrets.randbelow(256) if nonce is None else nonce,
+            device=device,
         )
         self.receiving = ReceivingEnd(self.parts, self.rx_radio, self.tx_radio.clock_ppm)
         self._open: ExitStack | None = None
@@ -119,15 +126,22 @@ class Link:
         )
 
     def _receive(self, sent: Transmission) -> tuple[ReceivedPicture | None, Tensor]:
+        """Receive until the picture is there, the samples end, or a live radio has had its time.
+
+        The receiver is flushed in each case: a channel drawn anew is a new stream.
+        """
         excerpt = torch.zeros(self.rx_radio.antennas, 0, dtype=torch.complex64)
+        rate, timeout_s = self.rx_radio.sample_rate_hz, self.parts.config.receiver.timeout_s
+        patience = sent.samples.numel() + round(timeout_s * rate)
         pictures: list[ReceivedPicture] = []
-        while (reception := self.rx_radio.receive()) is not None:
-            if excerpt.shape[-1] < _EXCERPT_SAMPLES:
-                excerpt = torch.cat([excerpt, reception.samples[:, :_EXCERPT_SAMPLES]], dim=-1)
-            pictures += self.receiving.push(reception.samples, dropped=reception.dropped)
-        pictures += self.receiving.flush()
-        ours = [one for one in pictures if one.assembled.header.transmission == sent.id]
-        return (ours[-1] if ours else None), excerpt
+        while not pictures and patience > 0 and (reception := self.rx_radio.receive()) is not None:
+            patience -= reception.samples.shape[-1] + reception.dropped
+            room = _EXCERPT_SAMPLES - excerpt.shape[-1]
+            excerpt = torch.cat([excerpt, reception.samples[:, :room]], dim=-1) if room else excerpt
+            arrived = self.receiving.push(reception.samples, dropped=reception.dropped)
+            pictures += [one for one in arrived if _belongs(one, sent)]
+        pictures += [one for one in self.receiving.flush() if _belongs(one, sent)]
+        return (pictures[0] if pictures else None), excerpt
 
     def _radio(self, table: dict[str, Any], path: str) -> Radio:
         config = self.parts.config
@@ -142,3 +156,16 @@ def _picture(image: str | Path | Picture | Tensor) -> Picture:
     if isinstance(image, Tensor):
         return Picture(pixels=image, name="tensor", notes=())
     return read_image(image)
+
+
+def _belongs(one: ReceivedPicture, sent: Transmission) -> bool:
+    header = one.assembled.header
+    theirs = (header.nonce, header.transmission, header.packets, header.width, header.height)
+    return theirs == (sent.nonce, sent.id, sent.packets, sent.width, sent.height)
+
+
+def _check_rates(tx_hz: float, rx_hz: float) -> None:
+    if abs(tx_hz - rx_hz) > _RATES_DIFFER * rx_hz:
+        raise ConfigError(
+            f"radios.tx and radios.rx must run at one sample rate (got {tx_hz:g} and {rx_hz:g} Hz)"
+        )

@@ -62,7 +62,9 @@ class SampleStream:
             self._condition(self._waiting // BLOCK * BLOCK)
 
     def _condition(self, count: int) -> None:
-        raw, lost = torch.cat(self._raw, dim=-1), torch.cat(self._raw_lost)
+        one = len(self._raw) == 1
+        raw = self._raw[0] if one else torch.cat(self._raw, dim=-1)
+        lost = self._raw_lost[0] if one else torch.cat(self._raw_lost)
         clean = self._conditioner.correct(raw[:, :count])
         clean = torch.where(lost[:count], torch.zeros_like(clean), clean) if lost[:count].any() else clean
         self._samples = torch.cat([self._samples, clean], dim=-1)
@@ -81,10 +83,10 @@ class SampleStream:
         self.end += padding
 
     def forget(self, position: int) -> None:
-        """Drop everything before ``position``."""
+        """Drop everything before ``position``; its memory goes when the next block is appended."""
         count = max(0, min(position, self.end) - self.start)
-        self._samples = self._samples[:, count:].clone()
-        self._lost = self._lost[count:].clone()
+        self._samples = self._samples[:, count:]
+        self._lost = self._lost[count:]
         self.start += count
 
     def view(self, first: int, last: int) -> Tensor:

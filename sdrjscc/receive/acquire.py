@@ -136,7 +136,8 @@ def _whitened(windows: Tensor, least: Tensor) -> Tensor:
     correlation = windows @ template.resolve_conj()
     covariance = windows @ windows.mH + torch.diag_embed(least.T).to(windows.dtype)
     solved = torch.linalg.solve(covariance, correlation)
-    return (correlation.conj() * solved).sum(-1).real
+    metric: Tensor = (correlation.conj() * solved).sum(-1).real
+    return metric
 
 
 def peaks(found: Peaks) -> Peaks:

@@ -22,8 +22,7 @@ from sdrjscc.waveform.base import (
     chirps,
     phasor,
     table,
-    to_spectrum,
-    tone,
+    turned_spectrum,
 )
 
 ADVANCE = HEADER.cyclic_prefix // 4
@@ -101,7 +100,8 @@ class Locator:
         fine = torch.fft.ifft(torch.cat([spectrum[..., :half], gap, spectrum[..., half:]], dim=-1))
         power = torch.view_as_real(windows).square().sum((-1, -2)) / self.length
         profile = 4 * torch.view_as_real(fine).square().sum(-1) / power.clamp_min(1e-30)[..., None, None]
-        return (profile.sum(1) - _FLOOR).clamp_min(0.0)
+        likeness: Tensor = (profile.sum(1) - _FLOOR).clamp_min(0.0)
+        return likeness
 
 
 def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,9 +141,8 @@ def chirp_response(samples: Tensor, cfo: Tensor) -> Tensor:
     windows = torch.stack(
         [samples[..., first + i * CHIRP_SAMPLES :][..., :CHIRP_SIZE] for i in (0, 1)], dim=-2
     )
-    windows = windows * tone(-cfo, CHIRP_SIZE)[..., None, None, :]
     carrier = phasor(-cfo[..., None].double() * _window_starts())[..., None, :, None]
-    spectrum = to_spectrum(windows)
+    spectrum = turned_spectrum(windows, cfo[..., None, None])
     middle, side = CHIRP_SIZE // 2, HEADER.active
     bins = torch.cat(
         [spectrum[..., middle - side : middle], spectrum[..., middle + 1 : middle + 1 + side]], dim=-1
@@ -163,7 +162,8 @@ def _known_chirps() -> Tensor:
     up = chirp_spectrum().conj().resolve_conj()
     bins = chirp_bins()
     advance = phasor(bins.double() * ADVANCE / CHIRP_SIZE)
-    return torch.stack([up, up.conj().resolve_conj()]) * advance * (len(bins) / CHIRP_SIZE) ** 0.5
+    known: Tensor = torch.stack([up, up.conj().resolve_conj()]) * advance * (len(bins) / CHIRP_SIZE) ** 0.5
+    return known
 
 
 def strongest_delay(response: Tensor) -> Tensor:
@@ -207,5 +207,5 @@ def _parabola(values: Tensor, best: Tensor) -> Tensor:
     at = best.clamp(1, values.shape[-1] - 2)[:, None]
     left, middle, right = (values.gather(1, at + i)[:, 0].double() for i in (-1, 0, 1))
     curvature = left - 2 * middle + right
-    offset = torch.where(curvature < 0, 0.5 * (left - right) / curvature, torch.zeros_like(left))
+    offset: Tensor = torch.where(curvature < 0, 0.5 * (left - right) / curvature, torch.zeros_like(left))
     return offset.clamp(-0.5, 0.5)

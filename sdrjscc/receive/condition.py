@@ -35,10 +35,18 @@ class Conditioner:
         return torch.cat(parts, dim=-1) if parts else samples
 
     def _blocks(self, blocks: Tensor) -> Tensor:
-        fresh = torch.stack([blocks.sum(-1), (blocks * blocks).sum(-1), _energy(blocks)], dim=-1)
-        mean, image = self._advance(fresh.to(torch.complex128), float(blocks.shape[-1]))
-        centred = blocks - mean[..., None]
-        return (centred - image[..., None] * centred.conj()).flatten(1)
+        pairs = torch.view_as_real(blocks)
+        moments = (pairs.mT @ pairs).double()
+        real, imaginary = moments[..., 0, 0], moments[..., 1, 1]
+        square = torch.complex(real - imaginary, 2 * moments[..., 0, 1])
+        fresh = torch.stack(
+            [blocks.sum(-1).to(square.dtype), square, (real + imaginary).to(square.dtype)], dim=-1
+        )
+        mean, image = self._advance(fresh, float(blocks.shape[-1]))
+        corrected = blocks - (mean - image * mean.conj())[..., None]
+        if bool((image != 0).any()):
+            corrected = torch.addcmul(corrected, -image[..., None], blocks.conj())
+        return corrected.flatten(1)
 
     def _advance(self, fresh: Tensor, size: float) -> tuple[Tensor, Tensor]:
         """DC offset and image coefficient ``[A, blocks]`` as the sums of each block are added."""
@@ -60,7 +68,3 @@ class Conditioner:
 def _trust(estimate: Tensor, variance: Tensor) -> Tensor:
     """Weight of an estimate by how far it stands out of its own variance: 0 below the square root of 3."""
     return (1 - _SCEPTICISM * variance / estimate.abs().square().clamp_min(1e-30)).clamp_min(0.0)
-
-
-def _energy(values: Tensor) -> Tensor:
-    return torch.view_as_real(values).square().flatten(-2).sum(-1)

@@ -1,9 +1,10 @@
 """Channel estimation in the delay domain: linear MMSE with tap powers learnt from the data.
 
 Taps lie at -8..16 samples around the strongest path. Each has a prior power that is itself
-learnt by maximising the evidence (the fixed point of MacKay 1992, "Bayesian interpolation"), so
-that empty taps vanish and cost nothing. What the estimator sees of the observations are their
-normal equations: a Gram matrix, most often a constant of the waveform, and a right-hand side.
+learnt by maximising the evidence (Tipping and Faul 2003, "Fast marginal likelihood maximisation
+for sparse Bayesian models"), so that empty taps vanish and cost little. What the estimator sees
+of the observations are their normal equations: a Gram matrix, most often a constant of the
+waveform, and a right-hand side.
 """
 
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def lmmse(gram: Tensor, rhs: Tensor, noise_var: Tensor) -> Taps:
     prior = torch.maximum((rhs / count).abs().square() - 1 / count, floor)
     mean, covariance = _posterior(gram, rhs, prior)
     for _ in range(ITERATIONS - 1):
-        prior = torch.maximum(mean.abs().square() / _determined(covariance, prior).clamp_min(1e-3), floor)
+        prior = torch.maximum(_likeliest_prior(mean, covariance, prior), floor)
         mean, covariance = _posterior(gram, rhs, prior)
     used = _determined(covariance, prior).sum(-1)
     return Taps(mean * noise_var.sqrt()[..., None], covariance * noise_var[..., None, None], used)
@@ -101,6 +102,17 @@ def _posterior(gram: Tensor, rhs: Tensor, prior: Tensor) -> tuple[Tensor, Tensor
     system = gram * outer + torch.eye(scale.shape[-1], dtype=gram.dtype, device=gram.device)
     covariance = torch.cholesky_inverse(torch.linalg.cholesky(system)) * outer
     return (covariance @ rhs[..., None])[..., 0], covariance
+
+
+def _likeliest_prior(mean: Tensor, covariance: Tensor, prior: Tensor) -> Tensor:
+    """Prior power of each tap that the evidence favours while the others stand still; 0 for an empty one.
+
+    Tipping and Faul 2003, eq. 20: with s the precision of the data about the tap and q its
+    matched output, ``(|q|**2 - s) / s**2``.
+    """
+    spread = covariance.diagonal(dim1=-2, dim2=-1).real
+    precision = (1 / spread - 1 / prior).clamp_min(1e-3 / spread)
+    return ((mean / spread).abs().square() - precision) / precision.square()
 
 
 def _determined(covariance: Tensor, prior: Tensor) -> Tensor:

@@ -162,10 +162,7 @@ def train_on_header(head: Head, known: Tensor, gain: float) -> Head:
         gain: amplitude of the preamble relative to the header.
     """
     head = replace(head, cells=head.cells * known.conj()[:, None])
-    for _ in range(2):
-        head = _turn(head, _phase_slope(head, gain))
-        head = _estimate(head, gain)
-    return head
+    return _estimate(_turn(head, _phase_slope(head, gain)), gain)
 
 
 def _phase_slope(head: Head, gain: float) -> Tensor:

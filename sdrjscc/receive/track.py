@@ -143,7 +143,7 @@ def _improve(pilots: Pilots, line: Line, sco_max: float) -> Line:
 
 
 def _design(lever: Tensor, frequency: Tensor) -> Tensor:
-    """How phase follows (phase, 2 pi cfo, 2 pi sco), ``[M * P, 3]``, at times ``[M]``, frequencies ``[M, P]``."""
+    """Derivative of phase by (phase, 2 pi cfo, 2 pi sco): ``[M * P, 3]``."""
     lever = lever[:, None].expand(frequency.shape)
     return torch.stack([torch.ones_like(lever), lever, -frequency * lever], dim=-1).flatten(0, 1)
 
@@ -176,6 +176,18 @@ def follow(pilots: Pilots, line: Line) -> Track:
     walk = (coefficients * kept) @ basis
     variance = noise[:, None] * (kept @ basis.square()) + _line_variance(pilots, line, lever)
     return Track(line, walk.double(), variance.float(), ratio * noise)
+
+
+def head_walk(pilots: Pilots, track: Track) -> Tensor:
+    """Phase beside the line, float32 ``[B, H]``, of each known symbol before the payload.
+
+    Each is measured by itself, and believed as far as a walk of the payload's strength allows.
+    """
+    lever = pilots.head_time - pilots.anchor
+    turned = pilots.head * phasor(-line_cycles(track.line, lever, torch.zeros(len(lever), 1)))[..., 0]
+    noise = 0.5 / pilots.head_strength.clamp_min(1e-20)
+    prior = track.step[:, None] * track.walk.shape[-1] / 2
+    return turned.angle() * (prior / (prior + noise))
 
 
 def _line_variance(pilots: Pilots, line: Line, lever: Tensor) -> Tensor:

@@ -14,6 +14,22 @@ def to_spectrum(samples: Tensor) -> Tensor:
     return spectrum
 
 
+def turned_spectrum(samples: Tensor, frequency: Tensor) -> Tensor:
+    """Spectrum ``[..., n]`` of samples ``[..., n]`` moved down by ``frequency``, n even.
+
+    Moving the spectrum by a further half of the band puts DC in the middle, which spares the
+    transform's output a copy.
+
+    Args:
+        samples: complex.
+        frequency: cycles per sample, relative to the first sample; broadcastable to ``[...]``.
+    """
+    spectrum: Tensor = torch.fft.fft(
+        samples * tone(0.5 - frequency.double(), samples.shape[-1]), norm="ortho"
+    )
+    return spectrum
+
+
 def to_samples(spectrum: Tensor) -> Tensor:
     """Samples ``[..., n]`` of a spectrum ``[..., n]`` with DC in bin ``n // 2``; power is preserved."""
     samples: Tensor = torch.fft.ifft(torch.fft.ifftshift(spectrum, dim=-1), norm="ortho")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sdrjscc.coding.lfsr import qpsk_sequence
 from sdrjscc.errors import SignalError
-from sdrjscc.waveform._fft import phasor, to_samples, to_spectrum, tone
+from sdrjscc.waveform._fft import phasor, to_samples, to_spectrum, turned_spectrum
 from sdrjscc.waveform._tables import outside_inference
 
 PILOT_STEP = 5
@@ -169,9 +169,7 @@ class Grid:
         blocks = samples.reshape(*samples.shape[:-1], self.symbols, self.symbol_samples)
         first = self.cyclic_prefix - advance
         blocks = blocks[..., first : first + self.fft_size]
-        if cfo is not None:
-            blocks = blocks * tone(-cfo, self.fft_size)[..., None, :]
-        spectrum = to_spectrum(blocks)
+        spectrum = to_spectrum(blocks) if cfo is None else turned_spectrum(blocks, cfo[..., None])
         middle = self.fft_size // 2
         cells = torch.cat(
             [spectrum[..., middle - self.active_carriers : middle],

@@ -188,6 +188,25 @@ def test_transmitter_distorts_before_the_channel():
     assert float(bent.abs().square().max()) < 2 * mean
 
 
+def test_phase_noise_of_the_linewidth_common_to_the_antennas():
+    n = 200_000
+    config = Config(phase_noise_linewidth_hz=50.0, antennas=2)
+    received = realise(config, torch.ones(1, n, dtype=torch.complex64)).samples
+    assert torch.equal(received[0], received[1])
+    steps = (received[0, 1:] * received[0, :-1].conj()).angle().double()
+    expected = 2 * math.pi * 50.0 / RATE_HZ
+    assert float(steps.square().mean()) == pytest.approx(expected, rel=5 * math.sqrt(2 / n))
+
+
+def test_doppler_frequency_is_in_hertz():
+    """A quarter period after the start, the correlation is J0(pi / 2) = 0.472; 6,400 taps."""
+    config = Config(doppler_hz=100.0, antennas=16, taps=({"kind": "rayleigh"},) * 20)
+    instants = torch.tensor([0.0, RATE_HZ / 100.0 / 4], dtype=torch.float64)
+    drawn = [realise(config, burst(2600), seed).taps.at(instants) * math.sqrt(20) for seed in range(20)]
+    start, later = torch.cat(drawn).unbind(-1)
+    assert float((later * start.conj()).real.mean()) == pytest.approx(0.472, abs=5 / math.sqrt(6400))
+
+
 def test_common_clock_ties_carrier_to_sampling_clock():
     config = Config(sco_range_ppm=20.0, common_clock_hz=2.4e9, cfo_hz=100.0)
     result = realise(config, burst(100))
@@ -221,6 +240,19 @@ def test_scenarios_draw_over_their_whole_range():
     assert 0 <= float(delays.min()) < 16
     assert 496 < float(delays.max()) <= 512
     assert float((delays % 1).mean()) == pytest.approx(0.5, abs=0.07)
+
+
+def test_full_scenario_is_the_published_one():
+    """Three taps 0/-6/-12 dB at 0/3/7 samples, line of sight first, 1 Hz, -40 dB, -30 dBc."""
+    full = scenario("full")
+    assert [(tap.delay_samples, tap.power_db, tap.kind) for tap in full.taps] == [
+        (0.0, 0.0, "static"),
+        (3.0, -6.0, "rayleigh"),
+        (7.0, -12.0, "rayleigh"),
+    ]
+    assert (full.phase_noise_linewidth_hz, full.iq_image_db, full.dc_dbc) == (1.0, -40.0, -30.0)
+    assert [scenario(name).cfo_range_hz for name in ("awgn", "cfo", "pluto_pair")] == [1e3, 48e3, 120e3]
+    assert scenario("pluto_pair").sco_range_ppm == 50.0
 
 
 def test_gradients_reach_the_transmitter():
