@@ -1,5 +1,6 @@
 """The base of every configuration table: frozen, strict, with errors in the user's words."""
 
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,17 +18,22 @@ class Section(BaseModel):
 
 SectionT = TypeVar("SectionT", bound=BaseModel)
 
+_UNION_MEMBERS = frozenset({"float", "int", "str", "bool"})  # pydantic puts these into an error's place
+
 
 def validate(model: type[SectionT], table: Any, path: str) -> SectionT:
     """Validate ``table`` against ``model``; ``path`` is the table's key in the file.
 
+    Types must match as TOML has them (no numbers in quotes, no ``true`` for 1), which is
+    pydantic's strict mode for JSON: arrays may fill tuples there, and strings paths.
+
     Raises:
-        ConfigError: one line per wrong key, with its path and what was expected.
+        ConfigError: one clause per wrong key, with its path and what was expected.
     """
     try:
-        return model.model_validate(table)
+        return model.model_validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(path, entry) for entry in error.errors())) from None
+        raise ConfigError("; ".join(_sentence(model, path, entry) for entry in error.errors())) from None
 
 
 def configure(family: str, table: dict[str, Any], path: str) -> tuple[plugins.Plugin, Any]:
@@ -56,13 +62,16 @@ def build_plugin(family: str, table: dict[str, Any], path: str) -> Any:
     return plugin.build(config)
 
 
-def _sentence(path: str, entry: Any) -> str:
-    key = ".".join([path, *map(str, entry["loc"])]).strip(".")
+def _sentence(model: type[BaseModel], path: str, entry: Any) -> str:
+    places = [str(part) for part in entry["loc"] if part not in _UNION_MEMBERS]
+    key = ".".join([path, *places]).strip(".")
     if entry["type"] == "extra_forbidden":
-        return f"{key} is not a known key"
+        known = f" (known: {', '.join(model.model_fields)})" if len(places) == 1 else ""
+        return f"{key} is not a known key{known}"
     if entry["type"] == "missing":
         return f"{key} is required"
-    return f"{key}: {entry['msg'][0].lower()}{entry['msg'][1:]} (got {entry['input']!r})"
+    message = entry["msg"].removeprefix("Value error, ")
+    return f"{key}: {message[0].lower()}{message[1:]} (got {entry['input']!r})"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 A plug-in is a module with a frozen pydantic ``Config`` and ``build(config)``. Names come
 from the files of a family's folder, so listing imports nothing. A name with a colon,
-``my_package.my_module:build``, loads a user's own from anywhere Python can import.
+``my_package.my_module:build``, loads a user's own from anywhere Python can import, the
+working folder included.
 """
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +65,14 @@ def variants(family: str, name: str) -> list[str]:
 
 def _load_foreign(family: str, name: str) -> Plugin:
     module_name, _, attribute = name.partition(":")
+    if (here := str(Path.cwd())) not in sys.path:  # an installed program looks only beside itself
+        sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise PluginError(f"module '{module_name}' of plug-in '{name}' must import (got: {error})") from error
+    except Exception as error:
+        raise PluginError(
+            f"module '{module_name}' of plug-in '{name}' must import (got {type(error).__name__}: {error})"
+        ) from error
     build = getattr(module, attribute, None)
     if not callable(build):
         raise PluginError(f"module '{module_name}' must have a function '{attribute}' (it has none)")

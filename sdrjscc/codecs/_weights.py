@@ -92,7 +92,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 def _check_architecture(path: Path, codec: str, expected: Mapping[str, Any], stored: dict[str, str]) -> None:
     made_for = stored.get("codec", codec)
-    found = json.loads(stored["architecture"]) if "architecture" in stored else dict(expected)
+    found = _stored_architecture(path, stored, expected)
     wanted = json.loads(json.dumps(dict(expected)))
     differing = [f"{key} = {found.get(key)!r}" for key in wanted if found.get(key) != wanted[key]]
     if made_for != codec:
@@ -102,6 +102,16 @@ def _check_architecture(path: Path, codec: str, expected: Mapping[str, Any], sto
         raise WeightsError(
             f"weights {path.name} must be made for {codec}, {wants} (got {', '.join(differing)})"
         )
+
+
+def _stored_architecture(path: Path, stored: dict[str, str], default: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found = json.loads(stored["architecture"]) if "architecture" in stored else dict(default)
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise WeightsError(f"{path}: the architecture in its metadata must be a JSON object (it is not)")
+    return found
 
 
 def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:

@@ -27,8 +27,8 @@ def _machine_code(signature: str) -> Callable[[_Function], _Function]:
     def compiled(function: _Function) -> _Function:
         try:
             result = numba.njit(signature, nogil=True, fastmath=True, cache=True)(function)
-        except (RuntimeError, OSError):
-            # Neither the installation nor the user's cache folder can be written.
+        except Exception:
+            # No folder can be written, or what is cached is spoilt; faults of the code come again.
             result = numba.njit(signature, nogil=True, fastmath=True)(function)
         return result  # type: ignore[no-any-return]
 

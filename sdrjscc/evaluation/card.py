@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,20 @@ def export(run: Path, test: Path, target: Path, *, data: str, terms: str = RESEA
         "recipe": recipe.model_dump(mode="json"),
         "data": data,
         "terms": terms,
+        "curve": _curve(run / "log.jsonl"),
         **_quality({**table, "weights": str(weights)}, recipe.mapping, test),
     }
     write_json_atomic(target / f"{name}.json", card)
     return card
+
+
+def _curve(log: Path) -> list[dict[str, Any]]:
+    """Validation PSNR over steps, as ``sdrjscc train`` logged it; of a resumed step the last."""
+    if not log.exists():
+        return []
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    validated = {entry["step"]: entry["validation_db"] for entry in entries if entry["validation_db"]}
+    return [{"step": step, "psnr_db": validated[step]} for step in sorted(validated)]
 
 
 def _quality(codec_table: dict[str, Any], mapping: dict[str, Any], test: Path) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def depacketise(received: Mapping[int, tuple[Tensor, Tensor]], packets: int, k: 
         )
     if not (int(indices.min()) >= 0 and int(indices.max()) < packets):
         raise FramingError(f"packet indices must be 0..{packets - 1} (got {sorted(received)})")
-    source = _source(indices, packets, payload_symbols, k).reshape(-1)
+    source = _source(indices, packets, payload_symbols, k).reshape(-1).to(symbols.device)
     symbols = symbols * _signs(payload_symbols).to(symbols.device)
     usable = torch.isfinite(symbols) & (noise_var < torch.inf)
     weight = torch.where(usable, 1.0 / noise_var.clamp_min(_LEAST_NOISE_VAR), 0.0)

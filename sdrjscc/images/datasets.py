@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from sdrjscc.errors import ImageError, TrainingError
@@ -28,13 +29,33 @@ def find_images(folder: Path, exclude: Iterable[str] = ()) -> list[Path]:
     found = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(fnmatch(path.name, pattern) for pattern in patterns)
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(fnmatch(path.name, pattern) for pattern in patterns)
     )
     if not found:
         raise TrainingError(
             f"data folder must hold pictures ({', '.join(sorted(SUFFIXES))}; got none in {folder})"
         )
     return found
+
+
+def check_sides(paths: Iterable[Path], least: int) -> None:
+    """Check by the files' heads that all are pictures whose sides have at least ``least`` px.
+
+    Raises:
+        TrainingError: one is not; names it.
+    """
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                width, height = image.size
+        except Exception as error:  # the decoders of fifty formats raise anything on damaged bytes
+            raise TrainingError(f"training pictures must be readable (got {path}: {error})") from None
+        if min(width, height) < least:
+            raise TrainingError(
+                f"training pictures must be at least {least} px a side (got {width}x{height}: {path})"
+            )
 
 
 def split_by_name(paths: Sequence[Path], validation_share: float) -> tuple[list[Path], list[Path]]:
@@ -44,13 +65,18 @@ def split_by_name(paths: Sequence[Path], validation_share: float) -> tuple[list[
     return [p for p in paths if p not in validation], [p for p in paths if p in validation]
 
 
-def centre_crop(path: Path, side: int) -> Tensor:
+def centre_crop(path: Path, side: int, multiple: int = 16) -> Tensor:
     """The centre of a picture, at most ``side`` px a side: float32 ``[3, h, w]`` in [0, 1].
 
-    Sides are multiples of 16, so that every codec takes them unpadded.
+    Sides are multiples of ``multiple``, so that a codec takes them unpadded.
+
+    Raises:
+        ImageError: the picture cannot be read, or is smaller than that.
     """
     pixels = read_image(path).pixels
-    height, width = (min(side, full) // 16 * 16 for full in pixels.shape[1:])
+    height, width = (min(side, full) // multiple * multiple for full in pixels.shape[1:])
+    if min(height, width) < 1:
+        raise ImageError(f"pictures must be at least {multiple} px a side (got {path})")
     top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
     return pixels[:, top : top + height, left : left + width].float() / 255
 
@@ -121,7 +147,10 @@ class CropSource:
         pixels = self._picture(self._index(position))
         height, width = pixels.shape[1:]
         if min(height, width) < crop:
-            raise ImageError(f"training pictures must be at least {crop} px a side (got {width}x{height})")
+            path = self._paths[self._index(position)]
+            raise ImageError(
+                f"training pictures must be at least {crop} px a side (got {width}x{height}: {path})"
+            )
         draws = torch.rand(4, generator=derived_generator("crop", self._seed, position)).tolist()
         scale = self._min_scale + (1 - self._min_scale) * draws[0]
         side = min(round(crop / scale), height, width)

@@ -24,9 +24,10 @@ from sdrjscc.receive.head import Head, header_symbols, read_head, train_on_heade
 from sdrjscc.receive.payload import Payload, read_payload
 from sdrjscc.waveform.base import CHIRP_SIZE, HEADER, PAYLOAD_START, Waveform, phasor
 
-_SLICE = 64 * HOP
+_SLICE = 128 * HOP
+_PIECE = 32 * HOP
 _BATCH = 32
-_PAYLOAD_BATCH = 16
+_PAYLOAD_BATCH = 20
 _SLACK = 64
 _BRIDGED = 4096
 _RETRY_RAD = 0.35
@@ -96,6 +97,13 @@ class _Candidates:
     waiting: deque[int] = field(default_factory=deque)
 
 
+def _groups(items: list[int], size: int) -> list[list[int]]:
+    """The items in as few groups of at most ``size`` as can be, all of about one length."""
+    count = max(1, ceil(len(items) / size))
+    each = ceil(len(items) / count)
+    return [items[first : first + each] for first in range(0, len(items), each)] if items else []
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """One intra-op thread: on small tensors more of them cost time; the former number comes back."""
@@ -159,7 +167,7 @@ class Receiver:
     @property
     def position(self) -> int:
         """Absolute index of the next sample to be pushed."""
-        return self._position
+        return self._stream.received
 
     def push(self, samples: Tensor, *, dropped: int = 0) -> list[Packet]:
         """Take samples and return the packets that they completed, in order of time.
@@ -178,7 +186,9 @@ class Receiver:
                 self.counters.dropped += dropped
                 packets += self._bridge(dropped)
             for part in torch.split(samples, _SLICE, dim=-1):
-                self._stream.append(part)
+                for piece in torch.split(part, _PIECE, dim=-1):
+                    self._stream.append(piece)
+                    self._look()
                 packets += self._advance()
         self.counters.refused += self._stream.refused
         self._stream.refused = 0
@@ -192,7 +202,7 @@ class Receiver:
         """
         with torch.inference_mode(), _one_thread():
             packets = self._finish()
-            self._restart(self._position)
+            self._restart(self._end)
         return packets
 
     def _checked(self, samples: Tensor, dropped: int) -> Tensor:
@@ -213,37 +223,36 @@ class Receiver:
             self._stream.append_lost(dropped)
             return []
         packets = self._finish()
-        self._restart(self._position + dropped)
+        self._restart(self._end + dropped)
         return packets
 
     def _restart(self, position: int) -> None:
         self._stream = SampleStream(self._antennas, position, self._lead)
-        self._position = position
+        self._end = position
         self._searched = position
         self._candidates = _Candidates(settled=position)
 
     def _finish(self) -> list[Packet]:
-        self._position = self._stream.received
+        self._end = self._stream.received
         self._stream.finish(self._reach + HOP + CHIRP_SIZE)
-        return self._advance(last=self._position)
+        self._look(last=True)
+        return self._advance()
 
-    def _advance(self, last: int | None = None) -> list[Packet]:
-        """Search what is new, read the frames that are complete, forget what is done."""
-        self._position = self._stream.received if last is None else last
-        self._look(last)
+    def _advance(self) -> list[Packet]:
+        """Read the frames that are complete, forget what is done."""
         ready: list[int] = []
         waiting = self._candidates.waiting
         while waiting and waiting[0] + self._reach <= self._stream.end:
             ready.append(waiting.popleft())
         packets: list[Packet] = []
-        for first in range(0, len(ready), _BATCH):
-            packets += self._read(ready[first : first + _BATCH])
+        for group in _groups(ready, _BATCH):
+            packets += self._read(group)
         oldest = min([self._searched - PEAK_DISTANCE, self._candidates.settled, *waiting])
         self._stream.forget(oldest - self._lead)
         return packets
 
-    def _look(self, last: int | None) -> None:
-        """Search whole blocks; settle the peaks whose neighbourhood has been seen."""
+    def _look(self, *, last: bool = False) -> None:
+        """Search whole blocks; settle the peaks whose neighbourhood has been seen, at last all."""
         blocks = (self._stream.end - self._searched - CHIRP_SIZE) // HOP
         state = self._candidates
         if blocks > 0:
@@ -254,7 +263,7 @@ class Receiver:
                 torch.cat([state.exceedances.metric, found.metric]),
             )
             self._searched = end
-        settled = self._searched - PEAK_DISTANCE if last is None else self._searched
+        settled = self._searched if last else self._searched - PEAK_DISTANCE
         fresh = [p for p in peaks(state.exceedances).position.tolist() if state.settled <= p < settled]
         keep = state.exceedances.position >= settled - 2 * PEAK_DISTANCE
         state.exceedances = Peaks(state.exceedances.position[keep], state.exceedances.metric[keep])
@@ -312,8 +321,7 @@ class Receiver:
             if not twin and self._accepts(header, starts[i]):
                 accepted.append(i)
         packets: list[Packet] = []
-        for first in range(0, len(accepted), _PAYLOAD_BATCH):
-            rows = accepted[first : first + _PAYLOAD_BATCH]
+        for rows in _groups(accepted, _PAYLOAD_BATCH):
             known = [header for i in rows if (header := headers[i]) is not None]
             packets += self._payloads([starts[i] for i in rows], head.select(rows), known)
         return packets

@@ -7,6 +7,7 @@ from sdrjscc.errors import SignalError
 from sdrjscc.receive.condition import BLOCK, Conditioner
 
 _LARGEST_SAMPLE = 1e6
+_LEAST_BUFFER = 1 << 18
 
 
 class SampleStream:
@@ -26,11 +27,12 @@ class SampleStream:
         self._raw: list[Tensor] = []
         self._raw_lost: list[Tensor] = []
         self._waiting = 0
-        self._samples = torch.zeros(antennas, lead, dtype=torch.complex64)
-        self._lost = torch.zeros(lead, dtype=torch.bool)
-        self.start = position - lead
-        self.end = position
+        self._samples = torch.empty(antennas, 0, dtype=torch.complex64)
+        self._lost = torch.empty(0, dtype=torch.bool)
+        self._first = 0
         self.refused = 0
+        self.start = self.end = position - lead
+        self._hold(torch.zeros(antennas, lead, dtype=torch.complex64), torch.zeros(lead, dtype=torch.bool))
 
     @property
     def received(self) -> int:
@@ -40,8 +42,7 @@ class SampleStream:
     def append(self, samples: Tensor) -> None:
         """Take samples ``[A, n]``; whole blocks of them are conditioned at once."""
         lost = torch.zeros(samples.shape[-1], dtype=torch.bool)
-        energy = torch.view_as_real(samples).square().sum()
-        if not bool(energy < _LARGEST_SAMPLE):
+        if not _all_within(samples, _LARGEST_SAMPLE):
             good = (torch.view_as_real(samples).abs() < _LARGEST_SAMPLE).all(-1)
             lost = ~good.all(0)
             samples = torch.where(good, samples, torch.zeros_like(samples))
@@ -66,11 +67,23 @@ class SampleStream:
         raw = self._raw[0] if one else torch.cat(self._raw, dim=-1)
         lost = self._raw_lost[0] if one else torch.cat(self._raw_lost)
         clean = self._conditioner.correct(raw[:, :count])
-        clean = torch.where(lost[:count], torch.zeros_like(clean), clean) if lost[:count].any() else clean
-        self._samples = torch.cat([self._samples, clean], dim=-1)
-        self._lost = torch.cat([self._lost, lost[:count]])
+        self._hold(clean.masked_fill(lost[:count], 0) if lost[:count].any() else clean, lost[:count])
         self._raw, self._raw_lost = [raw[:, count:].clone()], [lost[count:].clone()]
         self._waiting -= count
+
+    def _hold(self, samples: Tensor, lost: Tensor) -> None:
+        """Write samples behind those held; the buffer is compacted, or grows, when it is full."""
+        held, count = self.end - self.start, samples.shape[-1]
+        if self._first + held + count > self._samples.shape[-1]:
+            size = max(2 * (held + count), _LEAST_BUFFER)
+            fresh = torch.empty(self._antennas, size, dtype=torch.complex64)
+            fresh_lost = torch.empty(size, dtype=torch.bool)
+            fresh[:, :held] = self._samples[:, self._first : self._first + held]
+            fresh_lost[:held] = self._lost[self._first : self._first + held]
+            self._samples, self._lost, self._first = fresh, fresh_lost, 0
+        at = self._first + held
+        self._samples[:, at : at + count] = samples
+        self._lost[at : at + count] = lost
         self.end += count
 
     def finish(self, padding: int) -> None:
@@ -78,20 +91,18 @@ class SampleStream:
         if self._waiting:
             self._condition(self._waiting)
         zeros = torch.zeros(self._antennas, padding, dtype=torch.complex64)
-        self._samples = torch.cat([self._samples, zeros], dim=-1)
-        self._lost = torch.cat([self._lost, torch.ones(padding, dtype=torch.bool)])
-        self.end += padding
+        self._hold(zeros, torch.ones(padding, dtype=torch.bool))
 
     def forget(self, position: int) -> None:
-        """Drop everything before ``position``; its memory goes when the next block is appended."""
+        """Drop everything before ``position``."""
         count = max(0, min(position, self.end) - self.start)
-        self._samples = self._samples[:, count:]
-        self._lost = self._lost[count:]
+        self._first += count
         self.start += count
 
     def view(self, first: int, last: int) -> Tensor:
         """Samples ``[A, last - first]`` of a span that is held."""
-        return self._samples[:, first - self.start : last - self.start]
+        at = self._first - self.start
+        return self._samples[:, at + first : at + last]
 
     def windows(self, starts: list[int], length: int) -> Tensor:
         """Windows ``[B, A, length]`` from the given positions, all held.
@@ -105,4 +116,13 @@ class SampleStream:
 
     def lost(self, starts: list[int], length: int) -> Tensor:
         """Lost marks ``[B, length]`` of the same windows."""
-        return torch.stack([self._lost[s - self.start : s - self.start + length] for s in starts])
+        at = self._first - self.start
+        return torch.stack([self._lost[at + first : at + first + length] for first in starts])
+
+
+def _all_within(samples: Tensor, limit: float) -> bool:
+    """Whether all real and imaginary parts are numbers smaller than ``limit``."""
+    if not samples.numel():
+        return True
+    least, largest = torch.aminmax(torch.view_as_real(samples))
+    return bool((least > -limit) & (largest < limit))

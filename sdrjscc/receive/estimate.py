@@ -21,6 +21,7 @@ TAPS = LAST_DELAY - FIRST_DELAY + 1
 ITERATIONS = 3
 
 _LEAST_PRIOR = 1e-4
+_CAUTION = 0.03
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,18 @@ def _posterior(gram: Tensor, rhs: Tensor, prior: Tensor) -> tuple[Tensor, Tensor
 
 
 def _likeliest_prior(mean: Tensor, covariance: Tensor, prior: Tensor) -> Tensor:
-    """Prior power of each tap that the evidence favours while the others stand still; 0 for an empty one.
+    """Prior power of each tap that the evidence favours.
 
-    Tipping and Faul 2003, eq. 20: with s the precision of the data about the tap and q its
-    matched output, ``(|q|**2 - s) / s**2``.
+    Tipping and Faul 2003, eq. 20: with s the precision of the data about a tap and q its matched
+    output, ``(|q|**2 - s) / s**2`` while all others stand still. Here all move at once, and taps
+    of a band-limited channel lean on each other, so that none may fall faster than to a fraction
+    of MacKay's cautious update (``|mean|**2`` over the determined share).
     """
     spread = covariance.diagonal(dim1=-2, dim2=-1).real
     precision = (1 / spread - 1 / prior).clamp_min(1e-3 / spread)
-    return ((mean / spread).abs().square() - precision) / precision.square()
+    bold = ((mean / spread).abs().square() - precision) / precision.square()
+    cautious = mean.abs().square() / _determined(covariance, prior).clamp_min(1e-3)
+    return torch.maximum(bold, _CAUTION * cautious)
 
 
 def _determined(covariance: Tensor, prior: Tensor) -> Tensor:

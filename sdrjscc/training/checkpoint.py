@@ -12,6 +12,9 @@ from sdrjscc.errors import TrainingError
 from sdrjscc.files import write_atomic
 from sdrjscc.training.recipe import Recipe, parse_recipe
 
+STATE = ("step", "best_db", "network", "average", "optimizer")
+"""What a checkpoint holds beside the recipe."""
+
 
 def write_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any]) -> None:
     """Write ``state`` with the whole recipe."""
@@ -26,12 +29,11 @@ def read_checkpoint(path: Path, recipe: Recipe) -> dict[str, Any]:
         TrainingError: it is missing, broken, or of another recipe (names the first difference).
     """
     content = _read(path)
-    stored = content.pop("recipe")
-    wanted = recipe.model_dump(mode="json")
-    for key in wanted:
-        if stored.get(key) != wanted[key]:
+    stored, wanted = _flat(content.pop("recipe")), _flat(recipe)
+    for key in sorted(stored.keys() | wanted.keys()):
+        if stored.get(key) != wanted.get(key):
             raise TrainingError(
-                f"a run resumes with its own recipe: [{key}] must be {stored.get(key)} (got {wanted[key]})"
+                f"a run goes on with its own recipe: {key} must be {stored.get(key)} (got {wanted.get(key)})"
             )
     return content
 
@@ -46,10 +48,23 @@ def _read(path: Path) -> dict[str, Any]:
         raise TrainingError(f"a run must hold a checkpoint to go on from (there is no {path})")
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        content["recipe"], content["step"]
-    except Exception as error:
-        raise TrainingError(f"{path} must be a checkpoint of sdrjscc train (got: {error})") from None
+        content["recipe"] = parse_recipe(content["recipe"])
+        for key in STATE:
+            content[key]
+    except Exception as error:  # torch.load raises anything on damaged bytes
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(f"{path} must be a whole checkpoint of a training run (got: {reason})") from None
     return content
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    """Every key of every table, e.g. ``optimizer.ema``."""
+    tables = recipe.model_dump(mode="json").items()
+    return {
+        f"{name}.{key}" if key else name: value
+        for name, table in tables
+        for key, value in (table.items() if isinstance(table, dict) else [("", table)])
+    }
 
 
 def _architecture(table: dict[str, Any]) -> dict[str, Any]:
@@ -65,4 +80,4 @@ def read_run(path: Path) -> tuple[Recipe, int]:
         TrainingError: it is missing or broken.
     """
     content = _read(path)
-    return parse_recipe(content["recipe"]), int(content["step"])
+    return content["recipe"], int(content["step"])

@@ -20,16 +20,18 @@ from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs.base import build_codec
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import TrainingError
-from sdrjscc.images.datasets import CropSource, centre_crop, find_images, split_by_name
+from sdrjscc.images.datasets import CropSource, centre_crop, check_sides, find_images, split_by_name
 from sdrjscc.mapping.base import build_mapper
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.checkpoint import read_checkpoint, write_best, write_checkpoint
 from sdrjscc.training.losses import LOSSES
 from sdrjscc.training.passes import symbol_level
 from sdrjscc.training.recipe import Optimizer, Recipe
+from sdrjscc.units import to_db
 
 VALIDATION_CROP_PX = 256
 VALIDATION_PICTURES = 32
+_VALIDATION_MULTIPLE = 16
 
 
 @dataclass
@@ -66,9 +68,13 @@ class Trainer:
             resume: go on from ``out/checkpoint.pt``.
 
         Raises:
-            TrainingError: the folder has no pictures; the checkpoint is missing, broken or of
-                another recipe; or there is one already and ``resume`` was not asked for.
+            TrainingError: the folder has no pictures, or one that is unreadable or smaller than
+                a crop; the checkpoint is missing, broken or of another recipe; or there is one
+                already and ``resume`` was not asked for; or codec, crops or channel do not fit.
         """
+        checkpoint = out / "checkpoint.pt"
+        if checkpoint.exists() and not resume:
+            raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
         self.recipe, self.out, self.fabric = recipe, out, fabric
         self.step, self.best_db = 0, -math.inf
         codec = build_codec(recipe.codec)
@@ -79,12 +85,9 @@ class Trainer:
         self.channel = build_symbol_channel(recipe.channel)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = _build_optimizer(recipe.optimizer, self.network)
-        self.train_source, self.validation = _sources(recipe, data)
-        checkpoint = out / "checkpoint.pt"
+        self.train_source, self.validation = _sources(recipe, data, codec.multiple)
         if resume:
-            self._restore(read_checkpoint(checkpoint, recipe))
-        elif checkpoint.exists():
-            raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
+            self._restore(read_checkpoint(checkpoint, recipe), checkpoint)
         self.module, self.optimizer = fabric.setup(_Passes(self), self.optimizer)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
@@ -92,10 +95,16 @@ class Trainer:
 
         A checkpoint is written every ``checkpoint_every`` steps and at the end, also of a
         stopped run.
+
+        Args:
+            stop: asked before every step; of several processes, that of rank zero decides.
+
+        Raises:
+            TrainingError: loss or gradient is no longer finite; the last checkpoint stays.
         """
         began, run = time.monotonic(), self.recipe.run
         self.module.train()
-        while self.step < run.steps and not stop():
+        while self.step < run.steps and not self._stopped(stop):
             loss = self._train_step()
             self.step += 1
             last = self.step == run.steps
@@ -105,7 +114,8 @@ class Trainer:
             if validation or self.step % run.log_every == 0:
                 rate = schedule(self.recipe.optimizer, self.step, run.steps)
                 yield Progress(self.step, float(loss), rate, time.monotonic() - began, validation)
-        self.save()
+        if self.step < run.steps:
+            self.save()
 
     def save(self) -> None:
         """Write the checkpoint atomically (rank zero only)."""
@@ -119,6 +129,9 @@ class Trainer:
             }
             write_checkpoint(self.out / "checkpoint.pt", self.recipe, state)
 
+    def _stopped(self, stop: Callable[[], bool]) -> bool:
+        return stop() if self.fabric.world_size == 1 else bool(self.fabric.broadcast(stop()))
+
     def _train_step(self) -> Tensor:
         recipe, rank, ranks = self.recipe, self.fabric.global_rank, self.fabric.world_size
         phase, drawn = recipe.run.at(self.step)
@@ -130,12 +143,25 @@ class Trainer:
         low, high = recipe.run.snr_db
         snr_db = low + (high - low) * torch.rand(phase.batch, generator=generator)
         loss = LOSSES[recipe.loss](self.module(images, snr_db.to(images.device), generator), images)
+        self._check_finite("loss", loss)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=recipe.optimizer.clip_norm)
+        norm = self.fabric.clip_gradients(
+            self.module, self.optimizer, max_norm=recipe.optimizer.clip_norm, error_if_nonfinite=False
+        )
+        # With 16-bit floats the gradient scaler skips a step that overflowed, and goes on.
+        if self.fabric.strategy.precision.precision != "16-mixed":
+            self._check_finite("gradient", norm)
         self.optimizer.step()
         self._update_average()
         return loss.detach()
+
+    def _check_finite(self, name: str, value: Tensor) -> None:
+        if not bool(torch.isfinite(value)):
+            raise TrainingError(
+                f"{name} must stay finite (got {float(value)} in step {self.step + 1}); "
+                "a lower learning_rate or clip_norm may help"
+            )
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -164,14 +190,17 @@ class Trainer:
             image = picture.unsqueeze(0).to(self.fabric.device)
             snr = torch.tensor([snr_db], device=image.device)
             decoded = symbol_level(self.average, self.mapper, self.channel, image, snr, generator)
-            total += -10.0 * math.log10(float((decoded.clamp(0, 1) - image).square().mean()))
+            total -= to_db(float((decoded.clamp(0, 1) - image).square().mean()))
         return total / len(self.validation)
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any], path: Path) -> None:
         self.step, self.best_db = int(state["step"]), float(state["best_db"])
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise TrainingError(f"{path} must fit the recipe's codec (got: {error})") from None
 
 
 class _Passes(nn.Module):
@@ -201,13 +230,23 @@ def build_symbol_channel(table: dict[str, Any]) -> SymbolChannel:
 
 def _build_optimizer(config: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[config.name](network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer: torch.optim.Optimizer = kinds[config.name](
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    return optimizer
 
 
-def _sources(recipe: Recipe, data: Path) -> tuple[CropSource, list[Tensor]]:
+def _sources(recipe: Recipe, data: Path, multiple: int) -> tuple[CropSource, list[Tensor]]:
+    crops = [phase.crop for phase in recipe.run.phases]
+    for crop in crops:
+        if crop % multiple:
+            raise TrainingError(f"a crop must be a multiple of the codec's {multiple} px (got {crop})")
     paths = find_images(data, recipe.data.exclude)
+    multiple = math.lcm(_VALIDATION_MULTIPLE, multiple)
+    check_sides(paths, max(multiple, *crops))
     training, validation = split_by_name(paths, recipe.data.validation_share)
     source = CropSource(training, min_scale=recipe.data.min_scale, seed=recipe.run.seed)
     if not validation:
         raise TrainingError(f"data must hold enough pictures for a validation part (got {len(paths)})")
-    return source, [centre_crop(path, VALIDATION_CROP_PX) for path in validation[:VALIDATION_PICTURES]]
+    chosen = validation[:VALIDATION_PICTURES]
+    return source, [centre_crop(path, VALIDATION_CROP_PX, multiple) for path in chosen]

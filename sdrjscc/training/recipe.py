@@ -45,7 +45,7 @@ class Run(Section):
     snr_db: tuple[float, float] = (-1.0, 21.0)
     seed: int = Field(0, ge=0)
     validate_every: int = Field(2000, ge=1)
-    validation_snr_db: tuple[float, ...] = (1.0, 10.0, 19.0)
+    validation_snr_db: tuple[float, ...] = Field((1.0, 10.0, 19.0), min_length=1)
     checkpoint_every: int = Field(1000, ge=1)
     log_every: int = Field(50, ge=1)
 

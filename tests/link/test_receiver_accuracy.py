@@ -7,6 +7,7 @@ import torch
 from frame_signals import frames, noisy, receive, spaced, turned, waveform
 
 from sdrjscc.waveform.base import phasor
+from sdrjscc.waveform.ofdm import Config, build
 
 COUNT = 12
 
@@ -120,3 +121,57 @@ def test_headers_at_minus_5_decibels():
     parts, _ = frames(wave, 60, seed=13)
     packets = receive(wave, noisy(turned(spaced(parts, 800), 0.045), -5.0, seed=14))
     assert len(packets) == 60
+
+
+@pytest.mark.parametrize("boost_db", [0.0, 5.0])
+def test_a_header_is_read_whatever_the_preamble_boost(boost_db):
+    sender = build(Config(payload_ofdm_symbols=8, preamble_boost_db=5.0))
+    own = build(Config(payload_ofdm_symbols=8, preamble_boost_db=boost_db))
+    parts, payload = frames(sender, 6, seed=15)
+    packets = receive(own, noisy(turned(spaced(parts, 900), 0.02), 8.0, seed=16))
+    assert len(packets) == 6
+    if boost_db == 5.0:
+        power, calibration_db = statistics(packets, payload)
+        assert 10 * math.log10(power) == pytest.approx(-8.0, abs=0.2)
+        assert abs(calibration_db) < 0.3
+
+
+@pytest.mark.parametrize(
+    "numerology",
+    [
+        {"fft_size": 1024, "cyclic_prefix": 64, "active_carriers": 416, "payload_ofdm_symbols": 6},
+        {
+            "fft_size": 512,
+            "cyclic_prefix": 16,
+            "active_carriers": 208,
+            "pilot_spacing": 13,
+            "payload_ofdm_symbols": 5,
+        },
+        {
+            "fft_size": 128,
+            "cyclic_prefix": 16,
+            "active_carriers": 52,
+            "pilot_spacing": 13,
+            "payload_ofdm_symbols": 30,
+        },
+        {"payload_ofdm_symbols": 1},
+    ],
+)
+def test_payload_numerology_is_free(numerology):
+    wave = build(Config(**numerology))
+    parts, payload = frames(wave, 4, seed=17)
+    packets = receive(wave, noisy(turned(shifted(spaced(parts, 900), 0.4), -0.03), 15.0, seed=18))
+    assert len(packets) == 4
+    power, calibration_db = statistics(packets, payload)
+    assert 10 * math.log10(power) == pytest.approx(-15.0, abs=0.3)
+    assert abs(calibration_db) < 0.4
+
+
+def test_two_plutos_120_khz_apart():
+    wave = waveform(8)
+    parts, _ = frames(wave, 4, seed=19)
+    for cfo in (-0.06, 0.06):
+        stream = noisy(turned(spaced(parts, 900), cfo), 0.0, seed=20)
+        packets = receive(wave, stream, clock_ppm=25.0, sample_rate_hz=2e6)
+        assert len(packets) == 4
+        assert packets[0].cfo_hz == pytest.approx(cfo * 2e6, abs=40)

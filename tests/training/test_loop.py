@@ -1,0 +1,274 @@
+"""The training loop: it learns, it stops and goes on exactly, it says what is wrong."""
+
+import math
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from training_runs import make_pictures, recipe, state, trainer
+
+from sdrjscc.codecs.base import build_codec
+from sdrjscc.errors import TrainingError
+from sdrjscc.files import write_atomic
+from sdrjscc.training import checkpoint as checkpoint_module
+from sdrjscc.training import loop
+from sdrjscc.training.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The uninterrupted run of 90 steps."""
+    out = tmp_path_factory.mktemp("whole")
+    list(trainer(pictures, out).run())
+    return out
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    first, second = state(one), state(other)
+    assert first.keys() == second.keys()
+    assert len(first) > 100
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def test_a_killed_run_goes_on_exactly(pictures: Path, whole: Path, tmp_path: Path) -> None:
+    """SIGKILL between steps 10 and 39; at least 50 steps later every tensor is equal, bit for bit."""
+    program = Path(__file__).parent / "training_runs.py"
+    last = random.Random(pictures.stat().st_mtime_ns).randint(10, 39)
+    with subprocess.Popen(
+        [sys.executable, str(program), str(pictures), str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) == last:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    resumed = trainer(pictures, tmp_path, resume=True)
+    assert last - 7 < resumed.step <= 40
+    list(resumed.run())
+    assert_same_state(whole, tmp_path)
+    assert (whole / "best.safetensors").read_bytes() == (tmp_path / "best.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("step", [1, 29, 30, 31, 89])
+def test_a_stopped_run_goes_on_exactly(pictures: Path, whole: Path, tmp_path: Path, step: int) -> None:
+    """Stops around the warm-up, the change of phase and the end; and twice in one run."""
+    for stop_at in (step, min(step + 3, 89)):
+        one = trainer(pictures, tmp_path, resume=(tmp_path / "checkpoint.pt").exists())
+        list(one.run(lambda one=one, stop_at=stop_at: one.step >= stop_at))
+        assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == stop_at
+    list(trainer(pictures, tmp_path, resume=True).run())
+    assert_same_state(whole, tmp_path)
+
+
+def test_a_finished_run_resumes_to_nothing(pictures: Path, whole: Path) -> None:
+    before = (whole / "checkpoint.pt").read_bytes()
+    assert list(trainer(pictures, whole, resume=True).run()) == []
+    assert (whole / "checkpoint.pt").read_bytes() == before
+
+
+def test_the_loop_learns(pictures: Path, tmp_path: Path) -> None:
+    phases = [{"steps": 150, "crop": 16, "batch": 8}]
+    one = trainer(pictures, tmp_path, recipe(run_phases=phases, run_validate_every=10, run_snr_db=(10, 10)))
+    reports = list(one.run())
+    losses = [report.loss for report in reports]
+    assert sum(losses[-10:]) < 0.3 * sum(losses[:10])
+    validated = [report.validation_db[10.0] for report in reports if report.validation_db]
+    assert len(validated) == 15
+    assert validated[-1] > validated[0] + 5.0
+    assert one.best_db == max(validated)
+
+
+def test_best_weights_are_the_averaged_ones_and_load_as_a_codec(pictures: Path, tmp_path: Path) -> None:
+    one = trainer(pictures, tmp_path, recipe(run_phases=[{"steps": 25, "crop": 16, "batch": 2}]))
+    list(one.run())
+    loaded = build_codec({**one.recipe.codec, "weights": str(tmp_path / "best.safetensors")})
+    assert isinstance(loaded, nn.Module)
+    for (name, value), mine in zip(
+        one.average.state_dict().items(), loaded.state_dict().values(), strict=True
+    ):
+        assert torch.equal(value, mine), name
+
+
+def test_average_is_an_exponential_one_with_warm_up(pictures: Path, tmp_path: Path) -> None:
+    one = trainer(pictures, tmp_path, recipe(optimizer_ema=0.3))
+    expected = {key: value.clone() for key, value in one.network.state_dict().items()}
+    steps = iter(one.run())
+    for step in range(5):
+        next(steps)
+        decay = min(0.3, (1 + step) / (10 + step))
+        for key, value in one.network.state_dict().items():
+            expected[key] = decay * expected[key] + (1 - decay) * value
+    for key, value in one.average.state_dict().items():
+        torch.testing.assert_close(value, expected[key])
+
+
+def test_gradients_reach_every_weight_and_are_clipped(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = trainer(pictures, tmp_path, recipe(optimizer_clip_norm=1e-3))
+    norms: list[float] = []
+    step = one.optimizer.step
+
+    def measured() -> object:
+        gradients = [weight.grad for weight in one.network.parameters()]
+        assert all(gradient is not None and bool((gradient != 0).any()) for gradient in gradients)
+        norms.append(float(torch.cat([gradient.flatten() for gradient in gradients]).norm()))
+        return step()
+
+    monkeypatch.setattr(one.optimizer, "step", measured)
+    steps = iter(one.run())
+    for _ in range(3):
+        next(steps)
+    assert norms == pytest.approx([1e-3] * 3, rel=1e-3)
+
+
+@pytest.mark.parametrize("channel", [{"name": "awgn"}, {"name": "fading"}])
+def test_one_seed_gives_one_run(pictures: Path, tmp_path: Path, channel: dict) -> None:
+    losses = []
+    for number, seed in enumerate((1, 1, 2)):
+        made = recipe(channel=channel, run_seed=seed, run_phases=[{"steps": 4, "crop": 16, "batch": 2}])
+        losses.append([report.loss for report in trainer(pictures, tmp_path / str(number), made).run()])
+    assert losses[0] == losses[1] != losses[2]
+    assert all(math.isfinite(loss) for run in losses for loss in run)
+
+
+def test_training_leaves_the_global_random_state_alone(pictures: Path, tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    list(trainer(pictures, tmp_path, recipe(run_phases=[{"steps": 3, "crop": 16, "batch": 2}])).run())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = trainer(pictures, tmp_path)
+    batch = one.train_source.batch
+
+    def broken(first: int, size: int, crop: int) -> torch.Tensor:
+        return batch(first, size, crop) * (math.nan if one.step == 10 else 1.0)
+
+    monkeypatch.setattr(one.train_source, "batch", broken)
+    with pytest.raises(TrainingError, match=r"loss must stay finite \(got nan in step 11\); a lower"):
+        list(one.run())
+    assert all(bool(value.isfinite().all()) for value in one.network.state_dict().values())
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 7
+
+
+def test_a_gradient_that_is_no_number_stops_the_run(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cusp(decoded: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        return (decoded - decoded.detach()).square().sum().sqrt()
+
+    monkeypatch.setitem(loop.LOSSES, "mse", cusp)
+    one = trainer(pictures, tmp_path)
+    with pytest.raises(TrainingError, match=r"gradient must stay finite \(got nan in step 1\)"):
+        list(one.run())
+    assert all(bool(value.isfinite().all()) for value in one.network.state_dict().values())
+
+
+def test_a_checkpoint_is_written_whole_or_not(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = trainer(pictures, tmp_path)
+    one.save()
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def full(content: object, part: Path) -> None:
+        part.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint_module.torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        one.save()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def refusal(data: Path, out: Path, made: Recipe | None = None, *, resume: bool = False) -> str:
+    with pytest.raises(TrainingError) as caught:
+        trainer(data, out, made, resume=resume)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(pictures: Path, whole: Path) -> None:
+    assert refusal(pictures, whole) == (
+        f"{whole} holds a run already; add --resume to go on, or choose another --out"
+    )
+
+
+def test_there_must_be_something_to_resume(pictures: Path, tmp_path: Path) -> None:
+    assert "must hold a checkpoint to go on from" in refusal(pictures, tmp_path, resume=True)
+
+
+def test_a_run_resumes_with_its_own_recipe_only(pictures: Path, whole: Path) -> None:
+    said = refusal(pictures, whole, recipe(optimizer_ema=0.9), resume=True)
+    assert said == "a run goes on with its own recipe: optimizer.ema must be 0.95 (got 0.9)"
+    said = refusal(pictures, whole, recipe(codec={"name": "dsc_jscc", "weights": "untrained"}), resume=True)
+    assert said == "a run goes on with its own recipe: codec.variant must be 60-E2D2 (got None)"
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "list", "key", "shape"])
+def test_broken_checkpoints_are_refused(pictures: Path, whole: Path, tmp_path: Path, damage: str) -> None:
+    good, path = (whole / "checkpoint.pt").read_bytes(), tmp_path / "checkpoint.pt"
+    content = torch.load(whole / "checkpoint.pt", weights_only=True)
+    if damage in ("cut", "empty", "text"):
+        path.write_bytes({"cut": good[: len(good) // 2], "empty": b"", "text": b"no checkpoint"}[damage])
+    elif damage == "list":
+        torch.save([1, 2], path)
+    elif damage == "key":
+        del content["average"]
+        torch.save(content, path)
+    else:
+        content["network"] = {key: value[:1] for key, value in content["network"].items()}
+        torch.save(content, path)
+    said = refusal(pictures, tmp_path, resume=True)
+    assert str(path) in said
+    assert "must be a whole checkpoint of a training run" in said or "must fit the recipe's codec" in said
+
+
+def test_data_that_cannot_be_used_is_named_at_the_start(tmp_path: Path) -> None:
+    folder, out = tmp_path / "data", tmp_path / "out"
+    assert refusal(folder, out) == f"data must be a folder of pictures (got {folder})"
+    folder.mkdir()
+    assert "data folder must hold pictures" in refusal(folder, out)
+    make_pictures(folder)
+    said = refusal(folder, out, recipe(run_phases=[{"steps": 1, "crop": 48, "batch": 1}]))
+    assert said.startswith("training pictures must be at least 48 px a side (got 48x40: ")
+    (folder / "broken.png").write_text("no picture")
+    said = refusal(folder, out)
+    assert said.startswith("training pictures must be readable (got ")
+    assert str(folder / "broken.png") in said
+    (folder / "broken.png").unlink()
+    assert "a multiple of the codec's 4 px (got 18)" in refusal(
+        folder, out, recipe(run_phases=[{"steps": 1, "crop": 18, "batch": 1}])
+    )
+    assert "enough pictures for a validation part" in refusal(folder, out, recipe(data_validation_share=1e-6))
+    assert not out.exists()
+
+
+def test_codec_and_channel_must_fit_training(pictures: Path, tmp_path: Path) -> None:
+    assert refusal(pictures, tmp_path, recipe(channel={"name": "chain", "snr_db": 10.0})) == (
+        "channel chain must work on symbols for training (it works on samples)"
+    )
+    assert refusal(pictures, tmp_path, recipe(codec={"name": "training_codec:build"})) == (
+        "codec training_codec:build must be a torch module to be trained"
+    )
+
+
+def test_parts_of_atomic_writes_do_not_stay(tmp_path: Path) -> None:
+    def interrupted(part: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "checkpoint.pt", interrupted)
+    assert list(tmp_path.iterdir()) == []
