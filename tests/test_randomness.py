@@ -28,8 +28,8 @@ def test_keys_do_not_run_into_each_other():
 
 
 def test_the_stream_is_the_documented_hash():
-    # SHA-256 of "noise<US>0<US>7", first 8 bytes 0x… halved, worked out with coreutils' sha256sum
-    assert derived_generator("noise", 0, 7).initial_seed() == GOLDEN_SEED
+    # printf "noise\x1f0\x1f7" | sha256sum: 9146aa7447dfc1e5…; halved
+    assert derived_generator("noise", 0, 7).initial_seed() == 5234120900134035698
 
 
 def test_global_state_is_left_alone():

@@ -143,7 +143,7 @@ class Trainer:
         low, high = recipe.run.snr_db
         snr_db = low + (high - low) * torch.rand(phase.batch, generator=generator)
         loss = LOSSES[recipe.loss](self.module(images, snr_db.to(images.device), generator), images)
-        self._check_finite("loss", loss)
+        self._check_finite("loss", loss.detach())
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         norm = self.fabric.clip_gradients(
@@ -200,7 +200,8 @@ class Trainer:
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
-            raise TrainingError(f"{path} must fit the recipe's codec (got: {error})") from None
+            reason = " ".join(str(error).split())
+            raise TrainingError(f"{path} must fit the recipe's codec (got: {reason})") from None
 
 
 class _Passes(nn.Module):

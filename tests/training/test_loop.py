@@ -37,21 +37,14 @@ def assert_same_state(one: Path, other: Path) -> None:
 
 
 def test_a_killed_run_goes_on_exactly(pictures: Path, whole: Path, tmp_path: Path) -> None:
-    """SIGKILL between steps 10 and 39; at least 50 steps later every tensor is equal, bit for bit."""
+    """Killed somewhere after step 8 to 30; at least 50 steps later all tensors are equal, bit for bit."""
     program = Path(__file__).parent / "training_runs.py"
-    last = random.Random(pictures.stat().st_mtime_ns).randint(10, 39)
-    with subprocess.Popen(
-        [sys.executable, str(program), str(pictures), str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) == last:
-                process.send_signal(signal.SIGKILL)
-                break
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
+    last, seconds = random.randint(8, 30), random.uniform(1e-3, 2e-2)
+    arguments = [str(program), str(pictures), str(tmp_path), str(last), str(seconds)]
+    process = subprocess.run([sys.executable, *arguments], check=False)
+    assert process.returncode == -signal.SIGPROF
     resumed = trainer(pictures, tmp_path, resume=True)
-    assert last - 7 < resumed.step <= 40
+    assert last - 7 < resumed.step <= 40, (last, seconds)
     list(resumed.run())
     assert_same_state(whole, tmp_path)
     assert (whole / "best.safetensors").read_bytes() == (tmp_path / "best.safetensors").read_bytes()
@@ -75,11 +68,17 @@ def test_a_finished_run_resumes_to_nothing(pictures: Path, whole: Path) -> None:
 
 
 def test_the_loop_learns(pictures: Path, tmp_path: Path) -> None:
-    phases = [{"steps": 150, "crop": 16, "batch": 8}]
-    one = trainer(pictures, tmp_path, recipe(run_phases=phases, run_validate_every=10, run_snr_db=(10, 10)))
+    """A linear autoencoder at 20 dB; what it cannot send is left, and that is little."""
+    made = recipe(
+        codec={"name": "training_codec:build_linear"},
+        run_phases=[{"steps": 150, "crop": 32, "batch": 4}],
+        run_validate_every=10,
+        run_snr_db=(20, 20),
+    )
+    one = trainer(pictures, tmp_path, made)
     reports = list(one.run())
     losses = [report.loss for report in reports]
-    assert sum(losses[-10:]) < 0.3 * sum(losses[:10])
+    assert sum(losses[-10:]) < 0.2 * sum(losses[:10])
     validated = [report.validation_db[10.0] for report in reports if report.validation_db]
     assert len(validated) == 15
     assert validated[-1] > validated[0] + 5.0

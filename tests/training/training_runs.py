@@ -1,8 +1,10 @@
 """What the tests of training share; also run as a program, to be killed.
 
-``python training_runs.py DATA OUT`` trains ``recipe()`` and prints every finished step.
+``python training_runs.py DATA OUT STEP SECONDS`` trains ``recipe()`` and is killed by the kernel
+so many seconds of processor time after that step, wherever it is then.
 """
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -75,10 +77,12 @@ def state(path: Path) -> dict[str, torch.Tensor]:
     return flat
 
 
-def main(data: str, out: str) -> None:
+def main(data: str, out: str, step: str, seconds: str) -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     for report in trainer(Path(data), Path(out)).run():
-        print(report.step, flush=True)
+        if report.step == int(step):
+            signal.setitimer(signal.ITIMER_PROF, float(seconds))
 
 
 if __name__ == "__main__":
