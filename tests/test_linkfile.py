@@ -28,7 +28,11 @@ CHAIN = st.fixed_dictionaries(
 )
 # What both ends must share, and what they need not: values other than the defaults.
 SHARED = {
-    "codec": [{**CODEC, "variant": "deep-jscc"}, {**CODEC, "latent_channels": 6}, {**CODEC, "output": "sigmoid"}],
+    "codec": [
+        {**CODEC, "variant": "deep-jscc"},
+        {**CODEC, "latent_channels": 6},
+        {**CODEC, "output": "sigmoid"},
+    ],
     "waveform": [
         {"name": "ofdm", "payload_ofdm_symbols": 40},
         {"name": "ofdm", "cyclic_prefix": 32},
@@ -123,7 +127,10 @@ def test_digest_is_16_bits_and_indifferent_to_the_channel(channel, max_side):
         ({"codec": 3}, r"^codec: .*object \(got 3\)"),
         ({"codec": {**CODEC, "variant": "61"}}, r"^codec\.variant: .*'60-E2D2'.* \(got '61'\)"),
         ({"codec": {**CODEC, "latent_channels": 7}}, r"^codec\.latent_channels: .*multiple of 2 \(got 7\)"),
-        ({"radios": {"tx": {"name": "loopback", "sample_rate": 1e6}}}, r"^radios\.tx\.sample_rate is not a known"),
+        (
+            {"radios": {"tx": {"name": "loopback", "sample_rate": 1e6}}},
+            r"^radios\.tx\.sample_rate is not a known",
+        ),
         ({"radios": {"rx": {"name": "loopback"}}}, r"^radios\.tx is required"),
         ({"channel": {"name": "chain", "snr_db": "10 dB"}}, r"^channel\.snr_db: .*number \(got '10 dB'\)"),
         ({"channel": {"name": "chain", "taps": [{"kind": "x"}]}}, r"^channel\.taps\.0\.kind: "),
@@ -154,5 +161,5 @@ def test_neither_a_file_nor_a_preset():
 
 def test_another_snr():
     assert with_snr(load_link("loopback-hard"), 3.0).channel["snr_db"] == 3.0
-    with pytest.raises(ConfigError, match="has no|one has none"):
+    with pytest.raises(ConfigError, match="this one has none"):
         with_snr(parse_link({"codec": CODEC}), 3.0)

@@ -87,7 +87,10 @@ def test_a_users_config_is_found(own_module):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import no_such_library_anywhere", "must import .got ModuleNotFoundError: .*no_such_library_anywhere"),
+        (
+            "import no_such_library_anywhere",
+            "must import .got ModuleNotFoundError: .*no_such_library_anywhere",
+        ),
         ("def build(:", "must import .got SyntaxError"),
         ("1 / 0", "must import .got ZeroDivisionError"),
         ("x = 1", "must have a function 'build'"),

@@ -141,10 +141,10 @@ def load_codec(name: str, variant: str | None = None, **options: object) -> Code
 
 
 def build_codec(table: dict[str, Any]) -> Codec:
-    """Build a codec from its table of the link's TOML."""
+    """Build a codec from its table of the link's TOML; a network comes in evaluation mode."""
     codec = build_plugin("codecs", table, "codec")
     if not isinstance(codec, Codec):
         raise ConfigError(
             f"codec '{table['name']}' must have plan, encode, decode, multiple, uses_noise_var, fingerprint"
         )
-    return codec
+    return codec.eval() if isinstance(codec, nn.Module) else codec

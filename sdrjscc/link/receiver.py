@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sdrjscc.errors import SignalError
-from sdrjscc.framing.header import Header, decode_headers, encode_headers
+from sdrjscc.framing.header import Header, decode_headers, encode_headers, warm_up
 from sdrjscc.link.stream import SampleStream
 from sdrjscc.receive.acquire import HOP, PEAK_DISTANCE, Peaks, Search, cfo_range, peaks, shift_range
 from sdrjscc.receive.align import Locator, refine
@@ -163,6 +163,7 @@ class Receiver:
         self.counters = Counters()
         self.refusals: deque[str] = deque(maxlen=100)
         self._restart(0)
+        warm_up()
 
     @property
     def position(self) -> int:

@@ -118,9 +118,12 @@ class ReceivingEnd:
             )
 
     def _refuse_foreign(self, header: Header, position: float) -> None:
-        presets = presets_with(header.digest)
-        known = f"preset {' or '.join(presets)}" if presets else "unknown configuration"
-        self.refusals.add(f"{known} 0x{header.digest:04x}")
+        number, presets = f"0x{header.digest:04x}", " or ".join(presets_with(header.digest))
+        self.refusals.add(
+            f"sender has another configuration than this receiver: preset {presets} ({number})"
+            if presets
+            else f"unknown configuration {number}"
+        )
 
     def _plan(self, header: Header) -> Plan:
         return plan_picture(self._codec, header.width, header.height, header.mode, header.prefix)

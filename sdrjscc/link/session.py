@@ -85,10 +85,10 @@ class Link:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop and close the radios."""
+        """Stop and close the radios; they see the exception that ended the ``with``."""
         if self._open is not None:
-            self._open.close()
-            self._open = None
+            opened, self._open = self._open, None
+            opened.__exit__(kind, error, trace)
 
     def send(self, image: str | Path | Picture | Tensor) -> Result:
         """Send one picture and wait for it.

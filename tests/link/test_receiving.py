@@ -84,7 +84,9 @@ def test_another_configuration_is_named_by_its_preset(presets, caplog) -> None:
     presets(one=config("theirs"), two=config("theirs", receiver={"timeout_s": 3.0}), other=config("others"))
     sent = sent_by(theirs)
     end = end_of(build_parts(config("mine")))
-    sentence = f"preset one or two 0x{theirs.digest:04x}"
+    sentence = (
+        f"sender has another configuration than this receiver: preset one or two (0x{theirs.digest:04x})"
+    )
     with caplog.at_level(logging.WARNING, "sdrjscc.link"):
         for _ in range(3):
             assert received(end, noisy(sent.samples)) == []
