@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.table import Table
 
 from sdrjscc.cli._console import console
@@ -63,17 +64,35 @@ def _rows(what: Listed) -> list[dict[str, Any]]:
 
 
 def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=what.value)
-    for key in rows[0]:
-        table.add_column(key, justify="right" if isinstance(rows[0][key], int | float) else "left")
-    for row in rows:
+    terms = sorted({str(row["terms"]) for row in rows if "terms" in row})
+    flat = [_flat(row) for row in rows]
+    table = Table(
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+        title=what.value,
+        caption="PSNR in dB by SNR" if what is Listed.WEIGHTS else None,
+    )
+    for key, value in flat[0].items():
+        table.add_column(key, justify="right" if isinstance(value, int | float) else "left", no_wrap=True)
+    for row in flat:
         table.add_row(*(_cell(value) for value in row.values()))
     console.print(table)
+    for sentence in terms:
+        console.print(sentence)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as columns: a table by SNR becomes a column per SNR; file names and terms go."""
+    columns: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            columns |= {f"{level} dB": entry for level, entry in value.items()}
+        elif key not in ("file", "terms"):
+            columns[key] = value
+    return columns
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return "  ".join(f"{key}: {_cell(item)}" for key, item in value.items())
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
