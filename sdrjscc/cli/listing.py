@@ -66,14 +66,12 @@ def _rows(what: Listed) -> list[dict[str, Any]]:
 def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
     terms = sorted({str(row["terms"]) for row in rows if "terms" in row})
     flat = [_flat(row) for row in rows]
-    table = Table(
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-        title=what.value,
-        caption="PSNR in dB by SNR" if what is Listed.WEIGHTS else None,
-    )
+    caption = "PSNR in dB by SNR" if what is Listed.WEIGHTS else None
+    table = Table(box=SIMPLE, pad_edge=False, padding=0, title=what.value, caption=caption)
     for key, value in flat[0].items():
-        table.add_column(key, justify="right" if isinstance(value, int | float) else "left", no_wrap=True)
+        table.add_column(
+            key.replace("_", " "), justify="right" if isinstance(value, int | float) else "left", no_wrap=True
+        )
     for row in flat:
         table.add_row(*(_cell(value) for value in row.values()))
     console.print(table)
@@ -94,5 +92,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def _cell(value: Any) -> str:
     if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f"{value / 1e6:.1f} M" if value >= 1_000_000 else f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.2f}" if value >= 1.0 else f"{value:.3g}"
+    return str(value)

@@ -158,7 +158,9 @@ class Receiver:
         self._on_foreign = on_foreign
         self._search = Search(antennas)
         self._locator = Locator(shift)
-        self._lead = self._locator.before + _SLACK
+        # a carrier offset moves a peak ahead of its chirp: at the start of a stream, ahead of it too
+        self._early = ceil(shift) + _SLACK
+        self._lead = self._locator.before + _SLACK + self._early
         self._reach = waveform.frame_samples + ceil(shift) + 2 * _SLACK
         self.counters = Counters()
         self.refusals: deque[str] = deque(maxlen=100)
@@ -230,8 +232,8 @@ class Receiver:
     def _restart(self, position: int) -> None:
         self._stream = SampleStream(self._antennas, position, self._lead)
         self._end = position
-        self._searched = position
-        self._candidates = _Candidates(settled=position)
+        self._searched = position - self._early
+        self._candidates = _Candidates(settled=position - self._early)
 
     def _finish(self) -> list[Packet]:
         self._end = self._stream.received

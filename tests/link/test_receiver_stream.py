@@ -12,6 +12,13 @@ STREAM = noisy(turned(spaced(FRAMES, 2500), 0.02), 12.0)
 WHOLE = receive(WAVE, STREAM)
 
 
+@pytest.mark.parametrize("cfo", [-0.047, -0.03, 0.03, 0.047])
+@pytest.mark.parametrize("lead", [0, 2, 17])
+def test_a_frame_at_the_very_start_is_found_at_any_carrier_offset(cfo, lead):
+    packets = receive(WAVE, noisy(turned(spaced(FRAMES[:1], 600, lead=lead), cfo), 12.0))
+    assert [p.header.packet for p in packets] == [0]
+
+
 def assert_same(packets, expected):
     assert [p.header for p in packets] == [p.header for p in expected]
     for got, want in zip(packets, expected, strict=True):
