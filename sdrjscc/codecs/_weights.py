@@ -32,7 +32,8 @@ def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any],
         source: ``"bundled"``, ``"untrained"``, or a ``.safetensors`` file.
 
     Returns:
-        Fingerprint: SHA-256 of the file in hex, ``"untrained"`` without weights.
+        Fingerprint: SHA-256 over names, shapes and values in hex, whatever file they came in;
+        ``"untrained"`` without weights.
 
     Raises:
         WeightsError: no such file, not safetensors, or made for another architecture.
@@ -43,7 +44,7 @@ def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any],
     tensors, stored = _read(path)
     _check_architecture(path, codec, architecture, stored)
     _fill(module, tensors, path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return _fingerprint(tensors)
 
 
 def save_weights(
@@ -65,6 +66,15 @@ def save_weights(
 def bundled_cards() -> list[dict[str, Any]]:
     """Cards of all bundled weights, sorted by file name."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(BUNDLED.glob("*.json"))]
+
+
+def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
+    # not of the file: safetensors orders its metadata at random
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        digest.update(f"{key} {list(tensors[key].shape)}".encode())
+        digest.update(tensors[key].contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _bundled_path(codec: str, architecture: Mapping[str, Any]) -> Path:

@@ -88,7 +88,15 @@ class LatentCodec(nn.Module):
         self.fingerprint = ""
 
     def plan(self, width: int, height: int, mode: int = 0, prefix: int = 0) -> Plan:
-        """See :meth:`Codec.plan`."""
+        """See :meth:`Codec.plan`.
+
+        Raises:
+            ConfigError: ``mode`` or ``prefix`` is not 0: analog, at one rate.
+        """
+        if mode or prefix:
+            raise ConfigError(
+                f"mode and prefix must be 0 for an analog codec of one rate (got {mode}, {prefix})"
+            )
         positions = (width // self.multiple) * (height // self.multiple)
         return Plan(width, height, self.channels // 2 * positions, PayloadKind.LATENT, mode, prefix)
 
