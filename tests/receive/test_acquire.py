@@ -35,8 +35,10 @@ def test_a_preamble_is_found_shifted_by_its_carrier_offset(start, cfo, level):
     samples[:, start : start + 1056] += preamble() * tone(torch.tensor(cfo), 1056)
     found = peaks(Search(1).exceedances(samples * level))
     expected = start + 16 - math.copysign(shift_range(abs(cfo)), cfo)
-    assert len(found.position) == 1
-    assert float(found.position[0]) == pytest.approx(expected, abs=1.5)
+    # the down-chirp may stand out of the noise too, far weaker: no second chirp follows it
+    strongest = int(found.metric.argmax())
+    assert float(found.position[strongest]) == pytest.approx(expected, abs=1.5)
+    assert found.metric.sort().values[:-1].sum() < 0.1 * found.metric[strongest]
 
 
 def test_detection_at_minus_8_decibels():

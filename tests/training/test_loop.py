@@ -59,7 +59,9 @@ def test_a_stopped_run_goes_on_exactly(pictures: Path, whole: Path, tmp_path: Pa
         one = trainer(pictures, tmp_path, resume=(tmp_path / "checkpoint.pt").exists())
         list(one.run(lambda one=one, stop_at=stop_at: one.step >= stop_at))
         assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == stop_at
-    list(trainer(pictures, tmp_path, resume=True).run())
+    resumed = trainer(pictures, tmp_path, resume=True)
+    assert resumed.best_db == one.best_db
+    list(resumed.run())
     assert_same_state(whole, tmp_path)
 
 
@@ -111,16 +113,18 @@ def test_average_is_an_exponential_one_with_warm_up(pictures: Path, tmp_path: Pa
         torch.testing.assert_close(value, expected[key])
 
 
-def test_gradients_reach_every_weight_and_are_clipped(
+def test_gradients_reach_every_weight_and_are_clipped_at_the_scheduled_rate(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = trainer(pictures, tmp_path, recipe(optimizer_clip_norm=1e-3))
     norms: list[float] = []
+    rates: list[float] = []
     step = one.optimizer.step
 
     def measured() -> object:
         gradients = [weight.grad for weight in one.network.parameters()]
         assert all(gradient is not None and bool((gradient != 0).any()) for gradient in gradients)
+        rates.append(one.optimizer.param_groups[0]["lr"])
         norms.append(float(torch.cat([gradient.flatten() for gradient in gradients]).norm()))
         return step()
 
@@ -129,6 +133,7 @@ def test_gradients_reach_every_weight_and_are_clipped(
     for _ in range(3):
         next(steps)
     assert norms == pytest.approx([1e-3] * 3, rel=1e-3)
+    assert rates == pytest.approx([5e-4, 1e-3, 1.5e-3])
 
 
 @pytest.mark.parametrize("channel", [{"name": "awgn"}, {"name": "fading"}])
