@@ -102,19 +102,23 @@ def to_toml(link: LinkConfig) -> str:
 def digest(link: LinkConfig, codec_fingerprint: str, frame_version: int) -> int:
     """16 bits of a hash over what both ends must share.
 
-    Covered: codec with its architecture and weights, mapping family, waveform, frame
-    version. Not covered: radios, channel, receiver limits, where the weights lie, and how
-    the receiver demaps.
+    Covered: codec with its architecture and weights, mapping, waveform, frame version. Not
+    covered: radios, channel, receiver limits, where the weights lie, how the receiver demaps,
+    and what only training reads of a mapping.
     """
     shared = {
-        "codec": {key: value for key, value in link.codec.items() if key != "weights"},
+        "codec": _without(link.codec, "weights"),
         "weights": codec_fingerprint,
-        "mapping": link.mapping["name"],
+        "mapping": _without(link.mapping, "demap", "temperature"),
         "waveform": link.waveform,
         "frame_version": frame_version,
     }
     canonical = json.dumps(shared, sort_keys=True, separators=(",", ":"))
     return int.from_bytes(hashlib.sha256(canonical.encode()).digest()[:2], "big")
+
+
+def _without(table: Table, *keys: str) -> Table:
+    return {key: value for key, value in table.items() if key not in keys}
 
 
 def _complete(family: str, table: Table, path: str) -> Table:

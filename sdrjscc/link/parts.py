@@ -10,7 +10,7 @@ from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError, SdrJsccError
 from sdrjscc.framing.header import VERSION
 from sdrjscc.linkfile import LinkConfig, digest, load_link, preset_names
-from sdrjscc.mapping.base import Mapper, build_mapper
+from sdrjscc.mapping.base import Mapper, bind, build_mapper
 from sdrjscc.waveform.base import Waveform
 
 
@@ -49,7 +49,7 @@ def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts
     codec = build_codec(config.codec)
     if isinstance(codec, torch.nn.Module):
         codec.to(device)
-    mapper = build_mapper(config.mapping)
+    mapper = bind(build_mapper(config.mapping), codec)
     kind = codec.plan(codec.multiple, codec.multiple).kind
     if kind != mapper.kind:
         raise ConfigError(

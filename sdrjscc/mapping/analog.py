@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sdrjscc.config import Section
 from sdrjscc.errors import ConfigError
+from sdrjscc.mapping.base import check_mode
 from sdrjscc.payload import PayloadKind
 
 _TINY = 1e-12
@@ -55,6 +56,7 @@ class Analog:
 
         Infinite variance gives exactly 0, whatever the symbol holds.
         """
+        check_mode("analog", mode, 1)
         lost = torch.isinf(noise_var)
         weight = (
             torch.where(lost, 0.0, 1.0 / (1.0 + noise_var)) if self._lmmse else (~lost).to(noise_var.dtype)

@@ -5,7 +5,8 @@ payload ── map ──> symbols ── channel ──> symbols, noise_var ─
 ```
 What a mapper needs and training decides (codebooks, trained points, the scale of an analog
 latent) lies in the *codec's* weights, so that one file and one fingerprint cover it: such a
-codec has ``mapper_tables``, tensors by name, and :func:`bind` hands them to its mapper.
+codec has ``mapper_tables``, tensors by name, and :func:`bind` hands them to its mapper. (A
+property, best: ``Module.to`` replaces buffers, and a stored dictionary would keep the old ones.)
 """
 
 from collections.abc import Callable, Mapping

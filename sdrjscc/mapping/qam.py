@@ -16,8 +16,6 @@ from sdrjscc.mapping._constellation import Arrangement, Constellation, Order, co
 from sdrjscc.mapping.base import check_mode
 from sdrjscc.payload import PayloadKind
 
-_BIT_DEMAPS = ("llr", "hard")
-
 
 class Config(Section):
     """``[mapping]`` table: ``name = "qam"``.
@@ -40,7 +38,9 @@ class Config(Section):
         if self.takes == "bits" and self.points != "gray":
             raise ValueError("points must be 'gray' for bits")
         if self.demap not in (None, "hard") and (self.demap == "llr") != (self.takes == "bits"):
-            raise ValueError("demap must be 'llr' or 'hard' for bits, 'posterior', 'mean' or 'hard' for indices")
+            raise ValueError(
+                "demap must be 'llr' or 'hard' for bits, 'posterior', 'mean' or 'hard' for indices"
+            )
         return self
 
 
@@ -48,21 +48,27 @@ def build(config: Config) -> "IndexQam | BitQam":
     """Build the mapper."""
     constellations = [constellation(order, config.points) for order in config.orders]
     if config.takes == "bits":
-        return BitQam(constellations, demap=config.demap or "llr")
-    return IndexQam(constellations, demap=config.demap or "posterior")
+        return BitQam(constellations, config.demap or "llr")
+    return IndexQam(constellations, config.demap or "posterior")
 
 
-class IndexQam:
-    """Index j to the j-th point of the mode's constellation."""
-
-    kind = PayloadKind.INDICES
-
-    def __init__(self, constellations: list[Constellation], *, demap: str = "posterior") -> None:
+class _Qam:
+    def __init__(self, constellations: list[Constellation], demap: str) -> None:
         self._constellations, self._demap = constellations, demap
 
     def points(self, mode: int = 0) -> Tensor:
-        """The mode's constellation, complex128 ``[M]``."""
+        """The mode's constellation, complex128 ``[M]``, by index or bit label."""
         return self._at(mode).points
+
+    def _at(self, mode: int) -> Constellation:
+        check_mode("qam", mode, len(self._constellations))
+        return self._constellations[mode]
+
+
+class IndexQam(_Qam):
+    """Index j to the j-th point of the mode's constellation."""
+
+    kind = PayloadKind.INDICES
 
     def map(self, payload: Tensor, mode: int = 0) -> Tensor:
         """Map indices ``[B, k]`` to complex64 ``[B, k]``.
@@ -92,22 +98,11 @@ class IndexQam:
             return chosen.posterior_mean(indices, symbols, noise_var)
         return chosen.hard(symbols, noise_var)
 
-    def _at(self, mode: int) -> Constellation:
-        check_mode("qam", mode, len(self._constellations))
-        return self._constellations[mode]
 
-
-class BitQam:
+class BitQam(_Qam):
     """log2 M bits a symbol, Gray-labelled: the first bit is the label's most significant."""
 
     kind = PayloadKind.BITS
-
-    def __init__(self, constellations: list[Constellation], *, demap: str = "llr") -> None:
-        self._constellations, self._demap = constellations, demap
-
-    def points(self, mode: int = 0) -> Tensor:
-        """The mode's constellation by label, complex128 ``[M]``."""
-        return self._at(mode).points
 
     def map(self, payload: Tensor, mode: int = 0) -> Tensor:
         """Map bits, uint8 ``[B, n]``, to complex64 ``[B, n / log2 M]``.
@@ -138,7 +133,3 @@ class BitQam:
         shifts = torch.arange(chosen.bits - 1, -1, -1, device=symbols.device)
         labels = chosen.hard(symbols, noise_var).unsqueeze(-1)
         return ((labels >> shifts) & 1).to(torch.uint8).flatten(-2)
-
-    def _at(self, mode: int) -> Constellation:
-        check_mode("qam", mode, len(self._constellations))
-        return self._constellations[mode]

@@ -6,11 +6,14 @@ M. The paper decides by minimum distance and hands j/M to the decoder; ``posteri
 ours and the default, hands on the mean of the cells' centres (j + 1/2)/M under P(j | symbol,
 noise variance), the cells being equally likely: it needs no retraining.
 
-Settled here: the paper's point order is taken as row by row (``natural``); ``snake``, ours
-and the default, runs every other row backwards, so that a wrong decision for a neighbour is
-an index off by one along a row at its ends too. The paper's normalisation of each
-transmission to unit power is left out, as a receiver that decides by distance would have to
-know its factor: the constellation has unit power with all points equally likely.
+Settled here: the paper's point order is taken as row by row (``natural``), and that is the
+default. ``snake``, every other row backwards, keeps neighbours in index neighbours in the
+plane, but not the other way round: a decision for the next row is wrong by sqrt(M) in natural
+order and by 1 to 2 sqrt(M) - 1 in the snake, 4/3 in the mean square, which costs up to 1.3 dB
+for M >= 16. (For M = 4 and a latent that keeps to the middle of (0, 1) the snake is better.)
+The paper's normalisation of each transmission to unit power is left out, as a receiver that
+decides by distance would have to know its factor: the constellation has unit power with all
+points equally likely, so a latent that keeps to the middle sends less.
 """
 
 from typing import Literal
@@ -35,7 +38,7 @@ class Config(Section):
     """
 
     orders: tuple[Order, ...] = Field((4, 16, 64, 256), min_length=1, max_length=16)
-    points: Literal["snake", "natural"] = "snake"
+    points: Literal["natural", "snake"] = "natural"
     demap: Literal["posterior_mean", "paper"] = "posterior_mean"
 
 

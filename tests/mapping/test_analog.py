@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sdrjscc.channel.awgn import Awgn
 from sdrjscc.channel.awgn import Config as AwgnConfig
@@ -58,3 +60,42 @@ def test_the_option_reaches_the_mapper():
         assert mapper.demap(symbols, noise_var)[0, 0, 0] == expected
     with pytest.raises(ConfigError, match=r"mapping\.demap: .*'lmmse' or 'identity' \(got 'mmse'\)"):
         build_mapper({"name": "analog", "demap": "mmse"})
+
+
+def latent(batch, symbols, seed=0):
+    """Payloads of very different power each."""
+    scale = 10.0 ** torch.linspace(-3.0, 3.0, batch).reshape(-1, 1, 1)
+    return scale * torch.randn(batch, symbols, 2, generator=seeded(seed))
+
+
+@given(st.integers(1, 4), st.integers(1, 40), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_every_transmission_has_unit_mean_power(batch, symbols, seed):
+    power = Analog().map(latent(batch, symbols, seed)).abs().square().mean(-1)
+    torch.testing.assert_close(power, torch.ones(batch), rtol=1e-5, atol=0.0)
+
+
+def test_power_is_normalised_over_the_transmission_not_its_parts():
+    payload = torch.ones(1, 200, 2)
+    payload[:, 100:] *= 3.0
+    mapped = Analog().map(payload).abs().square()
+    assert mapped[0, -1] / mapped[0, 0] == pytest.approx(9.0, rel=1e-5)
+
+
+def test_without_noise_demap_undoes_map_up_to_power():
+    payload = latent(3, 50)
+    back = Analog().demap(Analog().map(payload), torch.zeros(3, 50))
+    power = payload.square().sum(-1).mean(-1).reshape(-1, 1, 1)
+    torch.testing.assert_close(back, payload / power.sqrt(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("lmmse", [True, False])
+def test_a_lost_symbol_is_exactly_zero(lmmse):
+    symbols = torch.tensor([[complex("nan"), 1.0, 3.0j]], dtype=torch.complex64)
+    back = Analog(lmmse=lmmse).demap(symbols, torch.tensor([[torch.inf, 0.25, torch.inf]]))
+    assert torch.equal(back[0, [0, 2]], torch.zeros(2, 2))
+
+
+def test_gradients_of_map_are_those_of_finite_differences():
+    payload = torch.randn(2, 5, 2, dtype=torch.float64, generator=seeded(), requires_grad=True)
+    assert torch.autograd.gradcheck(lambda p: torch.view_as_real(Analog().map(p)), payload)
