@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdrjscc import plugins
-from sdrjscc.errors import ConfigError
+from sdrjscc.errors import ConfigError, PluginError, SdrJsccError
 
 
 class Section(BaseModel):
@@ -57,9 +57,23 @@ def configure(family: str, table: dict[str, Any], path: str) -> tuple[plugins.Pl
 
 
 def build_plugin(family: str, table: dict[str, Any], path: str) -> Any:
-    """Build the object that a plug-in's table (with its ``name``) describes."""
+    """Build the object that a plug-in's table (with its ``name``) describes.
+
+    Raises:
+        PluginError: a user's own plug-in fails to build, whatever it raised.
+        SdrJsccError: as the plug-in's ``build`` says.
+    """
     plugin, config = configure(family, table, path)
-    return plugin.build(config)
+    try:
+        return plugin.build(config)
+    except SdrJsccError:
+        raise
+    except Exception as error:
+        if ":" not in plugin.name:
+            raise
+        raise PluginError(
+            f"{path}: plug-in '{plugin.name}' must build (got {type(error).__name__}: {error})"
+        ) from error
 
 
 def _sentence(model: type[BaseModel], path: str, entry: Any) -> str:

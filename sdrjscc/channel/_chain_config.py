@@ -9,6 +9,8 @@ from sdrjscc.channel._multipath import Tap
 from sdrjscc.config import Section
 from sdrjscc.errors import ConfigError
 
+_LONGEST_SILENCE = 10_000_000
+
 
 class Amplifier(Section):
     """A Rapp amplifier: saturation above the mean power, and smoothness p."""
@@ -52,9 +54,9 @@ class Config(Section):
     pa: Amplifier | None = None
     taps: tuple[Tap, ...] = ()
     doppler_hz: float = Field(0.0, ge=0.0)
-    lead_samples: int = Field(0, ge=0)
-    tail_samples: int = Field(0, ge=0)
-    delay_samples: float = Field(0.0, ge=0.0)
+    lead_samples: int = Field(0, ge=0, le=_LONGEST_SILENCE)
+    tail_samples: int = Field(0, ge=0, le=_LONGEST_SILENCE)
+    delay_samples: float = Field(0.0, ge=0.0, le=_LONGEST_SILENCE)
     delay_range_samples: float = Field(0.0, ge=0.0)
     sco_ppm: float = Field(0.0, ge=-1000.0, le=1000.0)
     sco_range_ppm: float = Field(0.0, ge=0.0, le=1000.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -101,11 +102,12 @@ def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:
 def _table(records: "Sequence[Transmission]") -> Table:
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for name in _COLUMNS:
-        table.add_column(name, justify="left" if name == "image" else "right", no_wrap=True)
+        left = name == "image"
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for record in records:
         row = record.row()
         table.add_row(
-            row["image"],
+            escape(_shown(row["image"])),
             _number(row["psnr_db"], 2),
             _number(row["ssim"], 3),
             _number(row["snr_db"], 2),
@@ -115,6 +117,12 @@ def _table(records: "Sequence[Transmission]") -> Table:
             f"{_number(row['encode_ms'], 0)} + {_number(row['decode_ms'], 0)}",
         )
     return table
+
+
+def _shown(name: str, longest: int = 24) -> str:
+    """A file name, which is hostile input, in one short printable line."""
+    name = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return name if len(name) <= longest else f"{name[: longest - 9]}…{name[-8:]}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -72,6 +72,16 @@ def test_snr_option_overrides_the_channel(link_toml: Path, picture: Path, tmp_pa
     assert json.loads((out / "results.json").read_text())["transmissions"][0]["snr_db"] > 25.0
 
 
+def test_long_and_odd_names_leave_the_table_readable(
+    link_toml: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / ("[bold]x\n" + "y" * 150 + ".png")
+    odd.write_bytes(picture.read_bytes())
+    assert main(["link", str(odd), "-c", str(link_toml), "--out", str(tmp_path / "out")]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "[bold]x?" in line]
+    assert "1/1" in line
+
+
 def _bad_inputs(folder: Path) -> dict[str, Path]:
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.png").write_text("no picture")
@@ -113,6 +123,8 @@ def test_a_bad_picture_does_not_stop_the_others(
         ('name = "chain"', 'name = "chian"', "chian"),
         ('weights = "untrained"', 'weights = "nowhere.safetensors"', "nowhere.safetensors"),
         ("[channel]", "[channel", "TOML"),
+        ('name = "dsc_jscc"', 'name = "os:system"', "must build"),
+        ("snr_db = 15.0", "snr_db = 15.0\nlead_samples = 1000000000", "channel.lead_samples"),
     ],
 )
 def test_a_wrong_configuration_names_the_key(
