@@ -81,10 +81,20 @@ def load_link(source: str | Path) -> LinkConfig:
             f"a link must be a TOML file or one of the presets {', '.join(preset_names())} (got '{source}')"
         )
     try:
-        return parse_link(read_toml(path))
+        return parse_link(_beside(read_toml(path), path.parent))
     except ConfigError as error:
         prefix = "" if str(path) in str(error) else f"{path}: "
         raise type(error)(f"{prefix}{error}") from None
+
+
+def _beside(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The table with weights that lie beside the TOML found there."""
+    codec = table.get("codec")
+    if isinstance(codec, dict):
+        weights = folder / str(codec.get("weights", ""))
+        if weights.suffix == ".safetensors" and weights.exists():
+            return {**table, "codec": {**codec, "weights": str(weights)}}
+    return table
 
 
 def preset_names() -> list[str]:

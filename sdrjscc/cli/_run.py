@@ -1,6 +1,7 @@
 """Send pictures over a link and leave results, pictures and a report behind."""
 
 import datetime
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from sdrjscc.cli._console import console, fail
-from sdrjscc.errors import ImageError, WeightsError
+from sdrjscc.errors import ConfigError, ImageError, SdrJsccError, WeightsError
 
 if TYPE_CHECKING:
     from sdrjscc.evaluation.results import Transmission
@@ -48,6 +49,7 @@ def send_all(job: Job) -> int:
     Returns:
         0; 2 if a picture could not be sent; 130 after Ctrl-C. What was received is kept.
     """
+    _check_out(job.out)
     started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     records: list[Transmission] = []
     failures: list[str] = []
@@ -58,10 +60,16 @@ def send_all(job: Job) -> int:
     except KeyboardInterrupt:
         console.print("stopped; keeping what was received")
         code = 130
+    except SdrJsccError as error:
+        if not records:
+            raise
+        failures.append(str(error))
+        code = error.exit_code
     if records:
         _report(job, records, started)
     for failure in failures:
-        code = code or fail(failure, 2)
+        failed = fail(failure, 2)
+        code = code or failed
     return code
 
 
@@ -86,6 +94,12 @@ def _sent(job: Job) -> "Iterable[Transmission | str]":
                 )
 
 
+def _check_out(out: Path) -> None:
+    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise ConfigError(f"--out must be a folder that can be written (got {out})")
+
+
 def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:
     from sdrjscc.evaluation.report import write_report
     from sdrjscc.evaluation.results import Run, write_results
@@ -93,10 +107,14 @@ def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:
 
     run = Run(job.command, job.config.model_dump(mode="json"), to_toml(job.config), records, started)
     write_results(job.out / "results.json", run)
-    console.print(_table(records))
     with console.status("drawing the report"):
         report = write_report(run, job.out)
-    console.print(f"report   {report}\nresults  {job.out / 'results.json'}", soft_wrap=True, highlight=False)
+    console.print(_table(records))
+    for record in records:
+        if record.received is None:
+            console.print(f"not received: {_shown(record.image)}", markup=False, highlight=False)
+    paths = f"report   {report}\nresults  {job.out / 'results.json'}"
+    console.print(paths, soft_wrap=True, highlight=False, markup=False)
 
 
 def _table(records: "Sequence[Transmission]") -> Table:

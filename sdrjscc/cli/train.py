@@ -31,10 +31,10 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder for checkpoints, weights and logs.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
-    devices: Annotated[int, typer.Option(help="Devices per machine.")] = 1,
-    nodes: Annotated[int, typer.Option(help="Machines (with torchrun or Slurm).")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Devices per machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines (with torchrun or Slurm).")] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
-    threads: Annotated[int | None, typer.Option(help="CPU threads of this process.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of this process.")] = None,
 ) -> None:
     """Train a codec; Ctrl-C saves a checkpoint, --resume goes on exactly where it stopped."""
     import torch
@@ -63,8 +63,12 @@ def _fabric(folder: Path, **options: Any) -> Any:
         raise TrainingError(
             f"training needs the extra 'train': pip install 'sdrjscc[train]' (got: {error})"
         ) from None
-    fabric = Fabric(loggers=TensorBoardLogger(root_dir=folder / "tensorboard"), **options)
-    fabric.launch()
+    try:
+        fabric = Fabric(loggers=TensorBoardLogger(root_dir=folder / "tensorboard"), **options)
+        fabric.launch()
+    except Exception as error:  # Fabric raises what its plug-ins raise
+        chosen = ", ".join(f"{key} {value}" for key, value in options.items())
+        raise TrainingError(f"this machine must have what was asked for ({chosen}; got: {error})") from None
     return fabric
 
 

@@ -44,7 +44,7 @@ def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any],
     tensors, stored = _read(path)
     _check_architecture(path, codec, architecture, stored)
     _fill(module, tensors, path)
-    return _fingerprint(tensors)
+    return fingerprint(tensors)
 
 
 def save_weights(
@@ -68,12 +68,13 @@ def bundled_cards() -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(BUNDLED.glob("*.json"))]
 
 
-def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
+def fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 in hex over names, shapes and values of a module's state."""
     # not of the file: safetensors orders its metadata at random
     digest = hashlib.sha256()
     for key in sorted(tensors):
         digest.update(f"{key} {list(tensors[key].shape)}".encode())
-        digest.update(tensors[key].contiguous().numpy().tobytes())
+        digest.update(tensors[key].detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -131,4 +132,6 @@ def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> No
         got = tuple(tensors[key].shape) if key in tensors else None
         if expected != got:
             raise WeightsError(f"weights {path.name}: tensor {key} must have shape {expected} (got {got})")
+        if key in tensors and not bool(tensors[key].isfinite().all()):
+            raise WeightsError(f"weights {path.name}: tensor {key} must be finite numbers (it has others)")
     module.load_state_dict(tensors)

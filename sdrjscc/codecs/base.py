@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from sdrjscc.codecs._weights import fingerprint
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError, Undecodable
 from sdrjscc.images.tiles import apply_tiled
@@ -155,4 +156,9 @@ def build_codec(table: dict[str, Any]) -> Codec:
         raise ConfigError(
             f"codec '{table['name']}' must have plan, encode, decode, multiple, uses_noise_var, fingerprint"
         )
-    return codec.eval() if isinstance(codec, nn.Module) else codec
+    if not isinstance(codec, nn.Module):
+        return codec
+    codec.eval()
+    if not codec.fingerprint:  # a user's network: two ends with other weights must not agree
+        codec.fingerprint = fingerprint(codec.state_dict())
+    return codec

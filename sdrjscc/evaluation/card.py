@@ -21,13 +21,9 @@ from sdrjscc.mapping.base import build_mapper
 from sdrjscc.training.checkpoint import read_run
 
 CROP_PX = 256
-RESEARCH_ONLY = (
-    "Trained on pictures whose terms allow non-commercial research and education only; "
-    "these weights are for research."
-)
 
 
-def export(run: Path, test: Path, target: Path, *, data: str, terms: str = RESEARCH_ONLY) -> dict[str, Any]:
+def export(run: Path, test: Path, target: Path, *, data: str, terms: str) -> dict[str, Any]:
     """Write ``<codec>_<variant>.safetensors`` and its card into ``target``.
 
     Args:

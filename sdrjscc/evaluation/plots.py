@@ -102,6 +102,7 @@ def packet_series(packets: Sequence[PacketRecord], packets_sent: int | None) -> 
             upper.plot([], [], "-", color=LIGHT, lw=4, label=f"lost ({len(lost)} of {total})")
         upper.set(ylabel="SNR (dB)", title="Packets")
         lower.set(ylabel="CFO (Hz)", xlabel="Packet", xlim=(-0.6, total - 0.4))
+        lower.ticklabel_format(axis="y", style="plain", useOffset=False)
         lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
         if upper.get_legend_handles_labels()[0]:
             legend_above(upper, 3)

@@ -66,7 +66,7 @@ def power_spectrum(samples: Tensor, sample_rate_hz: float, occupied_bandwidth_hz
     with style():
         figure = new_figure(COLUMN_IN, HEIGHT_IN)
         axes = figure.add_subplot()
-        axes.axvspan(-half, half, color=BAND, lw=0, label=f"occupied, {2 * half:.3g} {unit}")
+        axes.axvspan(-half, half, color=BAND, lw=0, label=f"occupied, {2 * half:.4g} {unit}")
         for antenna, row in enumerate(samples.numpy()):
             size = min(1024, row.size)
             frequency, density = welch(
@@ -78,7 +78,9 @@ def power_spectrum(samples: Tensor, sample_rate_hz: float, occupied_bandwidth_hz
                 np.fft.fftshift(frequency) / divisor, level, color=CYCLE[antenna % 4], lw=0.9, label=label
             )
         axes.set(
-            xlabel=f"Frequency from the carrier ({unit})", ylabel="Power density (dBFS/Hz)", title="Spectrum"
+            xlabel=f"Frequency from the receiver's carrier ({unit})",
+            ylabel="Power density (dBFS/Hz)",
+            title="Spectrum",
         )
         axes.set_xlim(-sample_rate_hz / 2 / divisor, sample_rate_hz / 2 / divisor)
         axes.grid(axis="y")

@@ -59,9 +59,14 @@ def check_sides(paths: Iterable[Path], least: int) -> None:
 
 
 def split_by_name(paths: Sequence[Path], validation_share: float) -> tuple[list[Path], list[Path]]:
-    """Training and validation part, decided by a hash of each file's name alone."""
-    threshold = int(validation_share * 2**32)
-    validation = {p for p in paths if int(hashlib.sha256(p.name.encode()).hexdigest()[:8], 16) < threshold}
+    """Training and validation part, decided by a hash of each file's name alone.
+
+    Of two pictures or more at least one is for validation: the one with the smallest hash.
+    """
+    hashes = {p: int(hashlib.sha256(p.name.encode()).hexdigest()[:8], 16) for p in paths}
+    validation = {p for p in paths if hashes[p] < int(validation_share * 2**32)}
+    if not validation and len(paths) > 1:
+        validation = {min(paths, key=hashes.__getitem__)}
     return [p for p in paths if p not in validation], [p for p in paths if p in validation]
 
 

@@ -138,8 +138,11 @@ class Assembler:
         return [one for key in late for one in self._end(key)]
 
     def flush(self) -> list[Assembled]:
-        """End everything that is open, the one not heard of for longest first."""
-        return [one for key in list(self._open) for one in self._end(key)]
+        """End everything that is open, the one not heard of for longest first; begin afresh."""
+        ended = [one for key in list(self._open) for one in self._end(key)]
+        self._done.clear()
+        self._newest.clear()
+        return ended
 
     def _unwrap(self, nonce: int, number: int) -> int:
         newest = self._newest.get(nonce)

@@ -48,7 +48,10 @@ class Result:
         sent: what was transmitted.
         received: what arrived, ``None`` if nothing did.
         psnr_db, ssim, ms_ssim: of the decoded picture.
-        quality: of all received symbols, ``None`` if none.
+        quality: of all received symbols as they came, before copies are combined; ``None`` if
+            none.
+        copies: packets x symbols per packet / k: how often a symbol is sent on average, as
+            spare slots of the last packet repeat symbols.
         packets: every packet that arrived, in order.
         airtime_s: duration of all frames.
         rho: k over 3 W H.
@@ -65,6 +68,7 @@ class Result:
     ssim: Metric
     ms_ssim: Metric
     quality: SymbolQuality | None
+    copies: float
     packets: tuple[PacketQuality, ...]
     airtime_s: float
     rho: float
@@ -113,6 +117,7 @@ def make_result(
         received,
         *metrics,
         quality,
+        sent.packets * waveform.payload_symbols / sent.plan.symbols,
         packets,
         airtime_s=airtime_s,
         rho=sent.plan.symbols / values,
@@ -145,12 +150,19 @@ def _qualities(
 ) -> tuple[tuple[PacketQuality, ...], SymbolQuality | None]:
     assembled = received.assembled
     references = packetise(sent.symbols, payload_symbols)
-    packets = []
+    packets: list[PacketQuality] = []
+    if not assembled.packets:
+        return (), None
     for packet in assembled.packets:
         quality = symbol_quality(packet.symbols, packet.noise_var, references[packet.header.packet])
         if quality is not None:
             packets.append(PacketQuality(packet, quality))
-    return tuple(packets), symbol_quality(assembled.symbols, assembled.noise_var, sent.symbols)
+    whole = symbol_quality(
+        torch.cat([packet.symbols for packet in assembled.packets]),
+        torch.cat([packet.noise_var for packet in assembled.packets]),
+        torch.cat([references[packet.header.packet] for packet in assembled.packets]),
+    )
+    return tuple(packets), whole
 
 
 def _picture_metrics(sent: Tensor, received: Tensor | None) -> tuple[Metric, Metric, Metric]:

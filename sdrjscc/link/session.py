@@ -40,7 +40,8 @@ class Link:
         Args:
             config: the link's configuration.
             device: where the codec runs.
-            nonce: 8-bit number that tells senders apart; ``None`` draws one.
+            nonce: 8-bit number that tells senders apart; ``None`` draws one, or takes the seed of
+                a loopback, so that its runs repeat exactly.
 
         Raises:
             ConfigError, WeightsError, RadioError: a part cannot be built, or the radios differ
@@ -57,7 +58,7 @@ class Link:
             self.parts.mapper,
             self.parts.waveform,
             digest=self.parts.digest,
-            nonce=secrets.randbelow(256) if nonce is None else nonce,
+            nonce=_nonce(config) if nonce is None else nonce,
             device=device,
         )
         self.receiving = ReceivingEnd(self.parts, self.rx_radio, self.tx_radio.clock_ppm)
@@ -148,6 +149,11 @@ class Link:
         channel = None if config.channel is None else build_plugin("channel", config.channel, "channel")
         share = self.parts.waveform.occupied_bandwidth_hz(1.0)
         return build_radio(table, path, channel=channel, occupied_share=share)
+
+
+def _nonce(config: LinkConfig) -> int:
+    seed = config.radios.tx.get("seed") if config.radios.tx["name"] == "loopback" else None
+    return seed % 256 if isinstance(seed, int) else secrets.randbelow(256)
 
 
 def _picture(image: str | Path | Picture | Tensor) -> Picture:

@@ -248,6 +248,6 @@ def _sources(recipe: Recipe, data: Path, multiple: int) -> tuple[CropSource, lis
     training, validation = split_by_name(paths, recipe.data.validation_share)
     source = CropSource(training, min_scale=recipe.data.min_scale, seed=recipe.run.seed)
     if not validation:
-        raise TrainingError(f"data must hold enough pictures for a validation part (got {len(paths)})")
+        raise TrainingError(f"data must hold at least two pictures, one for validation (got {len(paths)})")
     chosen = validation[:VALIDATION_PICTURES]
     return source, [centre_crop(path, VALIDATION_CROP_PX, multiple) for path in chosen]

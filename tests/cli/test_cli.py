@@ -207,3 +207,57 @@ def _wait_for(path: Path, seconds: float = 120.0) -> None:
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.1)
+
+
+def test_out_that_is_a_file_is_refused_before_anything_is_sent(
+    link_toml: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["link", str(picture), "-c", str(link_toml), "--out", str(picture)]) == 2
+    assert "--out must be a folder" in capsys.readouterr().err
+
+
+def test_markup_in_names_is_text(link_toml: Path, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "[red]x[" / "nope]"
+    assert main(["link", str(picture), "-c", str(link_toml), "--out", str(out)]) == 0
+    assert (out / "report.html").exists()
+
+
+def test_the_same_run_gives_the_same_numbers(link_toml: Path, picture: Path, tmp_path: Path) -> None:
+    rows = []
+    for name in ("one", "two"):
+        assert main(["link", str(picture), "-c", str(link_toml), "--out", str(tmp_path / name)]) == 0
+        rows.append(json.loads((tmp_path / name / "results.json").read_text())["transmissions"][0])
+    timed = {"encode_ms", "decode_ms", "receive_ms"}
+    one, two = ({key: value for key, value in row.items() if key not in timed} for row in rows)
+    assert one == two
+    assert rows[0]["copies"] > 20
+    assert rows[0]["snr_db"] == pytest.approx(15.0, abs=0.4)
+
+
+def test_weights_beside_the_toml_are_found(
+    link_toml: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sdrjscc.codecs._weights import save_weights
+    from sdrjscc.codecs.base import load_codec
+
+    codec = load_codec("dsc_jscc", weights="untrained")
+    architecture = {"variant": "60-E2D2", "latent_channels": 8, "output": "linear"}
+    save_weights(codec, tmp_path / "mine.safetensors", "dsc_jscc", architecture)
+    link_toml.write_text(LINK.replace('"untrained"', '"mine.safetensors"'))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["link", str(picture), "-c", str(link_toml), "--out", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.parametrize("option", [["--threads", "0"], ["--devices", "0"], ["--precision", "7"]])
+def test_training_options_that_cannot_be(option: list[str], tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    arguments = [
+        "train",
+        str(tmp_path / "recipe.toml"),
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main([*arguments, *option]) == 2

@@ -166,3 +166,12 @@ def test_every_bundled_file_has_a_card_and_loads():
         content = (BUNDLED / card["file"]).read_bytes()
         assert card["sha256"] == hashlib.sha256(content).hexdigest()
         assert card["terms"]
+
+
+def test_weights_that_are_no_numbers_are_refused(saved):
+    path, codec = saved
+    with torch.no_grad():
+        next(codec.parameters()).flatten()[0] = float("nan")
+    save_weights(codec, path, "dsc_jscc", ARCHITECTURE)
+    with pytest.raises(WeightsError, match="finite"):
+        load_codec("dsc_jscc", weights=str(path))

@@ -147,3 +147,10 @@ def test_centre_crops_have_sides_that_codecs_take(paths: list[Path]) -> None:
     assert centre_crop(paths[0], 256, 20).shape == (3, 40, 40)
     with pytest.raises(ImageError, match=r"at least 64 px a side \(got .*0\.png\)"):
         centre_crop(paths[0], 256, 64)
+
+
+def test_a_small_folder_still_has_a_picture_for_validation():
+    paths = [Path(f"{index}.png") for index in range(5)]
+    training, validation = split_by_name(paths, 1e-9)
+    assert len(validation) == 1
+    assert sorted(training + validation) == paths
