@@ -17,9 +17,16 @@ STATE = ("step", "best_db", "network", "average", "optimizer")
 
 
 def write_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any]) -> None:
-    """Write ``state`` with the whole recipe."""
+    """Write ``state`` with the whole recipe; the old checkpoint stays if it cannot be.
+
+    Raises:
+        TrainingError: it cannot be written, as on a full disk.
+    """
     content = {"recipe": recipe.model_dump(mode="json"), **state}
-    write_atomic(path, lambda part: torch.save(content, part))
+    try:
+        write_atomic(path, lambda part: torch.save(content, part))
+    except RuntimeError as error:  # torch's own words for a full disk
+        raise TrainingError(f"{path} must be written (got: {str(error).splitlines()[0]})") from None
 
 
 def read_checkpoint(path: Path, recipe: Recipe) -> dict[str, Any]:
