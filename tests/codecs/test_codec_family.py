@@ -1,6 +1,8 @@
 """The contract of the family, for every plug-in that is there and for a user's own."""
 
 import copy
+import sys
+import types
 
 import pytest
 import torch
@@ -20,6 +22,9 @@ TILED = [*plugins.available("codecs")]  # a user's own without a halo is never c
 
 def untrained(name, **options):
     return load_codec(name, **(options if ":" in name else {"weights": "untrained", **options}))
+
+
+NETWORKS = [name for name in NAMES if isinstance(untrained(name), nn.Module)]
 
 
 def pictures(batch, height, width, seed=0):
@@ -113,11 +118,9 @@ def test_untrained_weights_are_the_same_every_time(name):
     assert torch.equal(first.encode(images), second.encode(images))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_it_runs_on_the_meta_device(name):
     codec = untrained(name)
-    if not isinstance(codec, nn.Module):
-        pytest.skip("has no network to move")
     meta = copy.deepcopy(codec).to("meta")
     plan = meta.plan(64, 48)
     payload = meta.encode(torch.empty(2, 3, 48, 64, device="meta"))
@@ -126,11 +129,9 @@ def test_it_runs_on_the_meta_device(name):
     assert decoded.shape == (2, 3, 48, 64)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_reach_every_parameter(name):
     codec = untrained(name)
-    if not isinstance(codec, nn.Module):
-        pytest.skip("has no parameters")
     plan = codec.plan(32, 32)
     codec.decode(codec.encode(pictures(1, 32, 32)), clean(plan), plan).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in codec.parameters())
@@ -208,3 +209,17 @@ def test_dsc_jscc_ends_linear_or_in_a_sigmoid():
         free = untrained("dsc_jscc").decode(loud, clean(plan), plan)
     assert 0.0 <= bounded.min() <= bounded.max() <= 1.0
     assert free.min() < 0.0 or free.max() > 1.0
+
+
+def test_a_users_network_is_identified_by_its_weights(monkeypatch):
+    def build(options):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options["seed"])
+            return LatentCodec(nn.Conv2d(3, 2, 2, 2), nn.ConvTranspose2d(2, 3, 2, 2), channels=2, stride=2)
+
+    module = types.ModuleType("seeded_codec")
+    module.build = build
+    monkeypatch.setitem(sys.modules, "seeded_codec", module)
+    first, again, other = (load_codec("seeded_codec:build", seed=seed).fingerprint for seed in (1, 1, 2))
+    assert first == again
+    assert first != other

@@ -1,18 +1,9 @@
-"""Small synthetic pictures, a small recipe, and a run of it; one thread, as sums depend on it."""
+"""Small synthetic pictures to train on."""
 
 from pathlib import Path
 
 import pytest
-import torch
 from training_runs import make_pictures
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
