@@ -51,22 +51,25 @@ def constellation(symbols: Tensor, reference: Tensor | None, noise_var: Tensor |
     return figure
 
 
-def power_spectrum(samples: Tensor, sample_rate_hz: float, occupied_bandwidth_hz: float) -> Figure:
+def power_spectrum(
+    samples: Tensor, sample_rate_hz: float, occupied_bandwidth_hz: float, cfo_hz: float = 0.0
+) -> Figure:
     """Power spectral density by Welch's method, with the occupied band shaded.
 
     Args:
         samples: complex64 ``[antennas, n]``, full scale 1.0.
         sample_rate_hz: rate of the samples.
-        occupied_bandwidth_hz: width of the band around 0 Hz.
+        occupied_bandwidth_hz: width of the band around the carrier offset.
+        cfo_hz: carrier of the transmitter minus that of the receiver.
     """
     from scipy.signal import welch
 
     divisor, unit = frequency_unit(sample_rate_hz / 2)
-    half = occupied_bandwidth_hz / 2 / divisor
+    half, centre = occupied_bandwidth_hz / 2 / divisor, cfo_hz / divisor
     with style():
         figure = new_figure(COLUMN_IN, HEIGHT_IN)
         axes = figure.add_subplot()
-        axes.axvspan(-half, half, color=BAND, lw=0, label=f"occupied, {2 * half:.4g} {unit}")
+        axes.axvspan(centre - half, centre + half, color=BAND, lw=0, label=f"occupied, {2 * half:.4g} {unit}")
         for antenna, row in enumerate(samples.numpy()):
             size = min(1024, row.size)
             frequency, density = welch(

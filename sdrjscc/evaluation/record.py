@@ -104,6 +104,7 @@ def _signal(result: Result, sample_rate_hz: float, occupied_bandwidth_hz: float)
         tap_delays=delays_s * sample_rate_hz,
         frequency_response=_response(packet.impulse_response, delays_s, carriers_hz),
         carriers_hz=carriers_hz,
+        cfo_hz=packet.cfo_hz,
     )
 
 

@@ -142,7 +142,9 @@ def _signal_figures(signal: Signal | None) -> dict[str, Callable[[], "Figure"]]:
         )
     if (samples := signal.samples) is not None and samples.shape[-1]:
         bandwidth_hz = signal.occupied_bandwidth_hz
-        makers["spectrum"] = lambda: plots_signal.power_spectrum(samples, signal.sample_rate_hz, bandwidth_hz)
+        makers["spectrum"] = lambda: plots_signal.power_spectrum(
+            samples, signal.sample_rate_hz, bandwidth_hz, signal.cfo_hz
+        )
     response, carriers_hz = signal.frequency_response, signal.carriers_hz
     impulse, delays = signal.impulse_response, signal.tap_delays
     if response is not None and carriers_hz is not None and impulse is not None and delays is not None:

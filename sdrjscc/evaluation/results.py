@@ -67,7 +67,7 @@ class Signal:
 
     Attributes:
         sample_rate_hz: of ``samples`` and ``tap_delays``.
-        occupied_bandwidth_hz: of the waveform, centred on 0 Hz.
+        occupied_bandwidth_hz: of the waveform, centred on ``cfo_hz``.
         symbols: complex64 ``[n]``, equalised payload symbols (up to some 20,000).
         reference: complex64 ``[n]``, the same symbols as they were sent.
         noise_var: float32 ``[n]``, the equaliser's estimate; infinite where lost.
@@ -76,6 +76,7 @@ class Signal:
         tap_delays: float32 ``[taps]``, in samples.
         frequency_response: complex64 ``[antennas, carriers]``.
         carriers_hz: float32 ``[carriers]``, ascending, 0 Hz in the middle.
+        cfo_hz: measured carrier offset.
     """
 
     sample_rate_hz: float
@@ -88,6 +89,7 @@ class Signal:
     tap_delays: Tensor | None = None
     frequency_response: Tensor | None = None
     carriers_hz: Tensor | None = None
+    cfo_hz: float = 0.0
 
 
 @dataclass(frozen=True)
