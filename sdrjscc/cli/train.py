@@ -29,6 +29,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Recipe TOML, or the name of a bundled one.")],
     data: Annotated[Path, typer.Option(help="Folder of training pictures.")],
     out: Annotated[Path | None, typer.Option(help="Folder for checkpoints, weights and logs.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Train this variant instead of the recipe's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices per machine.")] = 1,
@@ -44,8 +45,8 @@ def train(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    parsed = load_recipe(recipe)
-    folder = out or Path("runs") / Path(recipe).stem
+    parsed = load_recipe(recipe, variant)
+    folder = out or Path("runs") / "-".join(filter(None, (Path(recipe).stem, variant)))
     fabric = _fabric(folder, accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
     trainer = Trainer(parsed, data, folder, fabric=fabric, resume=resume)
     stopped = _run(trainer, folder, fabric)

@@ -99,15 +99,20 @@ def parse_recipe(table: dict[str, Any]) -> Recipe:
     return validate(Recipe, table, "")
 
 
-def load_recipe(source: str | Path) -> Recipe:
+def load_recipe(source: str | Path, variant: str | None = None) -> Recipe:
     """Read a recipe from a TOML file or, by name, from those bundled with the package.
+
+    Args:
+        source: file or name.
+        variant: of the codec, in place of the recipe's.
 
     Raises:
         ConfigError: no such recipe, or its content is not valid.
     """
     bundled = {path.stem: path for path in sorted(bundled_folder("recipes").glob("train/*.toml"))}
-    if str(source) in bundled:
-        return parse_recipe(read_toml(bundled[str(source)]))
-    if not Path(source).exists():
+    if str(source) not in bundled and not Path(source).exists():
         raise ConfigError(f"a recipe must be a TOML file or one of {', '.join(bundled)} (got '{source}')")
-    return parse_recipe(read_toml(Path(source)))
+    recipe = parse_recipe(read_toml(bundled.get(str(source), Path(source))))
+    if variant is None:
+        return recipe
+    return recipe.model_copy(update={"codec": {**recipe.codec, "variant": variant}})
