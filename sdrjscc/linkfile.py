@@ -8,7 +8,7 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import Field, JsonValue
@@ -37,10 +37,19 @@ class Radios(Section):
 
 
 class LinkConfig(Section):
-    """A whole link. Plug-in tables hold ``name`` and the plug-in's options."""
+    """A whole link. Plug-in tables hold ``name`` and the plug-in's options.
+
+    Attributes:
+        codec: the codec; its weights are loaded when the link is built.
+        mapping: symbols of its payload; left out: what the codec is made for.
+        mode: modulation order that the sender takes, as its number among the mapping's, or
+            ``auto``: the highest that the SNR of the software channel is good for.
+        waveform, channel, radios, receiver: the rest.
+    """
 
     codec: Table
-    mapping: Table = {"name": "analog"}
+    mapping: Table = {}
+    mode: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] = "auto"
     waveform: Table = {"name": "ofdm"}
     channel: Table | None = None
     radios: Radios = Radios(tx={"name": "loopback"})
@@ -59,7 +68,8 @@ def parse_link(table: dict[str, Any]) -> LinkConfig:
         radios["rx"] = _complete("radio", link.radios.rx, "radios.rx")
     return LinkConfig(
         codec=_complete("codecs", link.codec, "codec"),
-        mapping=_complete("mapping", link.mapping, "mapping"),
+        mapping=_complete("mapping", link.mapping or _default_mapping(link.codec), "mapping"),
+        mode=link.mode,
         waveform=_complete("waveform", link.waveform, "waveform"),
         channel=None if link.channel is None else _complete("channel", link.channel, "channel"),
         radios=Radios.model_validate(radios),
@@ -135,6 +145,45 @@ def _complete(family: str, table: Table, path: str) -> Table:
     plugin, config = configure(family, dict(table), path)
     options = config if isinstance(config, dict) else config.model_dump(mode="json", exclude_none=True)
     return {"name": plugin.name, **options}
+
+
+def _default_mapping(codec: Table) -> Table:
+    plugin, config = configure("codecs", dict(codec), "codec")
+    return {"name": "analog" if plugin.default_mapping is None else plugin.default_mapping(config)}
+
+
+def with_codec(
+    link: LinkConfig,
+    codec: str | None = None,
+    *,
+    weights: str | None = None,
+    mapping: str | None = None,
+    mode: int | None = None,
+) -> LinkConfig:
+    """The same link with another codec or mapping; what is ``None`` stays.
+
+    Args:
+        link: where to begin.
+        codec: name, or name/variant; takes the mapping that it is made for.
+        weights: its weights.
+        mapping: name of a mapping, with its default options.
+        mode: modulation order's number.
+
+    Raises:
+        ConfigError: there is no such plug-in or variant.
+    """
+    table = link.model_dump(exclude_none=True)
+    if codec is not None:
+        name, _, variant = codec.partition("/")
+        table["codec"] = {"name": name, "variant": variant} if variant else {"name": name}
+        table["mapping"] = {}
+    if weights is not None:
+        table["codec"] = {**table["codec"], "weights": weights}
+    if mapping is not None:
+        table["mapping"] = {"name": mapping}
+    if mode is not None:
+        table["mode"] = mode
+    return parse_link(table)
 
 
 def with_snr(link: LinkConfig, snr_db: float) -> LinkConfig:

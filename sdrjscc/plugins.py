@@ -22,12 +22,21 @@ _NOT_PLUGINS = frozenset({"base"})
 
 @dataclass(frozen=True)
 class Plugin:
-    """A loaded plug-in: its name, configuration model (``None``: takes any table) and builder."""
+    """A loaded plug-in.
+
+    Attributes:
+        family, name: what it is.
+        config: configuration model; ``None``: takes any table.
+        build: builder.
+        default_mapping: of a codec, the mapping to take where none is named, by configuration;
+            ``None``: analog.
+    """
 
     family: str
     name: str
     config: Any | None
     build: Callable[..., Any]
+    default_mapping: Callable[[Any], str] | None = None
 
 
 def available(family: str) -> list[str]:
@@ -54,7 +63,7 @@ def load(family: str, name: str) -> Plugin:
             "your own is written package.module:build)"
         )
     module = importlib.import_module(f"sdrjscc.{family}.{name}")
-    return Plugin(family, name, module.Config, module.build)
+    return Plugin(family, name, module.Config, module.build, getattr(module, "default_mapping", None))
 
 
 def variants(family: str, name: str) -> list[str]:
@@ -76,7 +85,8 @@ def _load_foreign(family: str, name: str) -> Plugin:
     build = getattr(module, attribute, None)
     if not callable(build):
         raise PluginError(f"module '{module_name}' must have a function '{attribute}' (it has none)")
-    return Plugin(family, name, getattr(module, "Config", None), build)
+    default_mapping = getattr(module, "default_mapping", None)
+    return Plugin(family, name, getattr(module, "Config", None), build, default_mapping)
 
 
 def _checked(family: str) -> str:

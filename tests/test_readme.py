@@ -29,7 +29,7 @@ def test_bring_your_own_codec(own_codec):
     (table,) = re.findall(r'```toml\n(\[codec\]\nname = "my_codec:build"\n)```', README)
     codec = build_codec(tomllib.loads(table)["codec"])
     plan = codec.plan(48, 32)
-    payload = codec.encode(torch.zeros(1, 3, 32, 48))
+    payload = codec.encode(torch.zeros(1, 3, 32, 48), plan)
     assert payload.shape == (1, plan.symbols, 2)
     assert codec.decode(payload, torch.zeros(1, plan.symbols), plan).shape == (1, 3, 32, 48)
 

@@ -13,12 +13,15 @@ def export(
     test: Annotated[Path, typer.Option(help="Folder of lossless test pictures, not trained on.")],
     data: Annotated[str, typer.Option(help="What it was trained on, in words, for the card.")],
     out: Annotated[Path, typer.Option(help="Folder to write weights and card into.")] = Path("weights"),
+    name: Annotated[
+        str | None, typer.Option(help="File name without ending; default: codec_variant.")
+    ] = None,
     terms: Annotated[str, typer.Option(help="What the data's terms mean for the weights.")] = "not stated",
 ) -> None:
     """Write 16-bit weights and a card with recipe, data, terms and measured quality."""
     from sdrjscc.evaluation.card import export as write
 
-    card = write(run, test, out, data=data, terms=terms)
+    card = write(run, test, out, data=data, terms=terms, name=name)
     for snr_db, level_db in card["psnr_db"].items():
         console.print(f"{snr_db:>4} dB: PSNR {level_db:.2f} dB, SSIM {card['ssim'][snr_db]:.4f}")
     console.print(f"wrote {out / card['file']} and its card", markup=False)

@@ -12,15 +12,23 @@ def link(
     out: Annotated[Path, typer.Option(help="Folder for report, pictures and results.")] = Path(
         "sdrjscc-link"
     ),
+    codec: Annotated[str | None, typer.Option(help="Codec, or codec/variant, instead of the link's.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Its weights: a file, bundled ones by name, or 'untrained'.")
+    ] = None,
+    mapping: Annotated[str | None, typer.Option(help="Mapping instead of the codec's own.")] = None,
+    mode: Annotated[
+        int | None, typer.Option(min=0, max=15, help="Modulation order's number; default: by the SNR.")
+    ] = None,
     snr_db: Annotated[float | None, typer.Option(help="Channel SNR instead of the configured one.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Shrink larger pictures to this side, px.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,
 ) -> None:
     """Send pictures over a link and measure what arrives."""
     from sdrjscc.cli._run import Job, send_all
-    from sdrjscc.linkfile import load_link, with_snr
+    from sdrjscc.linkfile import load_link, with_codec, with_snr
 
-    link_config = load_link(config)
+    link_config = with_codec(load_link(config), codec, weights=weights, mapping=mapping, mode=mode)
     if snr_db is not None:
         link_config = with_snr(link_config, snr_db)
     raise typer.Exit(send_all(Job("link", link_config, images, out, max_side, lpips)))

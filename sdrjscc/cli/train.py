@@ -30,6 +30,7 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder of training pictures.")],
     out: Annotated[Path | None, typer.Option(help="Folder for checkpoints, weights and logs.")] = None,
     variant: Annotated[str | None, typer.Option(help="Train this variant instead of the recipe's.")] = None,
+    start: Annotated[str | None, typer.Option(help="Weights to begin with: a file or bundled ones.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices per machine.")] = 1,
@@ -45,7 +46,7 @@ def train(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    parsed = load_recipe(recipe, variant)
+    parsed = load_recipe(recipe, variant, start)
     folder = out or Path("runs") / "-".join(filter(None, (Path(recipe).stem, variant)))
     fabric = _fabric(folder, accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
     trainer = Trainer(parsed, data, folder, fabric=fabric, resume=resume)
@@ -65,6 +66,8 @@ def _fabric(folder: Path, **options: Any) -> Any:
             f"training needs the extra 'train': pip install 'sdrjscc[train]' (got: {error})"
         ) from None
     try:
+        if options["devices"] * options["num_nodes"] > 1:  # a phase may leave parts of a codec unused
+            options["strategy"] = "ddp_find_unused_parameters_true"
         fabric = Fabric(loggers=TensorBoardLogger(root_dir=folder / "tensorboard"), **options)
         fabric.launch()
     except Exception as error:  # Fabric raises what its plug-ins raise

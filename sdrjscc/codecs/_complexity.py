@@ -42,14 +42,14 @@ def complexity(module: nn.Module, *inputs: tuple[int, ...]) -> Complexity:
     return Complexity(parameters, sum(c[0] for c in counts), sum(c[1] for c in counts))
 
 
-def codec_complexity(codec: Codec, width: int, height: int) -> Complexity:
+def codec_complexity(codec: Codec, width: int, height: int, mode: int = 0) -> Complexity:
     """Cost of encoding and decoding one picture; all zero for a codec without a network."""
     if not isinstance(codec, nn.Module):
         return Complexity(0, 0, 0)
     meta = copy.deepcopy(codec).to("meta")
-    plan = codec.plan(width, height)
+    plan = codec.plan(width, height, mode)
     with _counting(meta) as counts, torch.no_grad():
-        payload = meta.encode(torch.empty(1, 3, height, width, device="meta"))
+        payload = meta.encode(torch.empty(1, 3, height, width, device="meta"), plan)
         meta.decode(payload, torch.empty(1, plan.symbols, device="meta"), plan)
     parameters = sum(p.numel() for p in codec.parameters())
     return Complexity(parameters, sum(c[0] for c in counts), sum(c[1] for c in counts))

@@ -20,6 +20,7 @@ from sdrjscc.files import write_atomic
 
 BUNDLED = Path(__file__).parent / "weights"
 UNTRAINED = "untrained"
+WEIGHTS_HELP = "'bundled', 'untrained', the name of bundled weights, or a .safetensors file"
 
 
 def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any], source: str) -> str:
@@ -29,7 +30,8 @@ def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any],
         module: the network, built to ``architecture``.
         codec: plug-in name.
         architecture: the codec's configuration without its weights.
-        source: ``"bundled"``, ``"untrained"``, or a ``.safetensors`` file.
+        source: ``"bundled"``, ``"untrained"``, the name of bundled weights, or a ``.safetensors``
+            file.
 
     Returns:
         Fingerprint: SHA-256 over names, shapes and values in hex, whatever file they came in;
@@ -40,7 +42,7 @@ def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any],
     """
     if source == UNTRAINED:
         return UNTRAINED
-    path = _bundled_path(codec, architecture) if source == "bundled" else Path(source)
+    path = _bundled_path(codec, architecture) if source == "bundled" else _named_path(source)
     tensors, stored = _read(path)
     _check_architecture(path, codec, architecture, stored)
     _fill(module, tensors, path)
@@ -87,6 +89,11 @@ def _bundled_path(codec: str, architecture: Mapping[str, Any]) -> Path:
             f"(bundled: {there}); give weights = a file, or 'untrained'"
         )
     return path
+
+
+def _named_path(source: str) -> Path:
+    bundled = BUNDLED / f"{source}.safetensors"
+    return bundled if source and Path(source).name == source and bundled.exists() else Path(source)
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -3,6 +3,10 @@
 ```
 images [B,3,H,W] ── encode ──> payload ── mapper, channel, mapper ──> payload_hat ── decode ──> images
 ```
+A codec may have more, which is used where it is there:
+
+- ``mapper_tables``: tensors by name that its mapper needs (:func:`sdrjscc.mapping.base.bind`);
+- ``loss_terms()``: scalars by name that a recipe may weight and add to its loss.
 """
 
 from fractions import Fraction
@@ -38,8 +42,8 @@ class Codec(Protocol):
         """Number of channel symbols and payload kind of one picture of ``width`` x ``height`` px."""
         ...
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Encode float32 images in [0, 1], ``[B, 3, H, W]``, into the planned payload."""
+    def encode(self, images: Tensor, plan: Plan) -> Tensor:
+        """Encode float32 images in [0, 1], ``[B, 3, H, W]``, of the plan's size into its payload."""
         ...
 
     def decode(self, payload_hat: Tensor, noise_var: Tensor, plan: Plan) -> Tensor:
@@ -56,67 +60,87 @@ class Codec(Protocol):
         ...
 
 
+def to_payload(latent: Tensor, values: int) -> Tensor:
+    """Latent ``[B, c, h, w]`` as a payload ``[B, k, values]``, k = c/values * h * w.
+
+    Channels ``values * i`` to ``values * i + values - 1`` of one position are one symbol; symbols
+    run through the positions row by row, then through i.
+    """
+    batch, channels, height, width = latent.shape
+    groups = latent.reshape(batch, channels // values, values, height * width)
+    return groups.transpose(2, 3).reshape(batch, -1, values)
+
+
+def from_payload(payload_hat: Tensor, channels: int, height: int, width: int) -> Tensor:
+    """Latent ``[B, channels, height, width]`` of a payload ``[B, k, values]``: undoes :func:`to_payload`.
+
+    Raises:
+        Undecodable: the payload has another size.
+    """
+    values = payload_hat.shape[-1]
+    symbols = channels * height * width // values
+    if payload_hat.shape[1:] != (symbols, values):
+        raise Undecodable(
+            f"payload must have {symbols} symbols of {values} values (got shape {tuple(payload_hat.shape)})"
+        )
+    groups = payload_hat.reshape(-1, channels // values, height * width, values)
+    return groups.transpose(2, 3).reshape(-1, channels, height, width)
+
+
 class LatentCodec(nn.Module):
-    """A convolutional encoder and decoder as a codec with analog I/Q payload.
+    """A convolutional encoder and decoder as a codec with analog payload.
 
     The encoder maps ``[B, 3, H, W]`` to ``[B, c, H/stride, W/stride]``, the decoder maps it
     back; latent channels 2i and 2i+1 form the I and Q of one symbol per position, so that
-    ``k = c/2 * (H/stride) * (W/stride)``.
+    ``k = c/2 * (H/stride) * (W/stride)``. With ``values = 1`` each value is a symbol.
     """
 
     uses_noise_var = False
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, *, channels: int, stride: int, halo: int | None = None
+        self, encoder: nn.Module, decoder: nn.Module, *, channels: int, stride: int, values: int = 2,
+        halo: int | None = None,
     ) -> None:
         """Wrap two networks.
 
         Args:
             encoder, decoder: the networks.
-            channels: c, latent channels; even.
+            channels: c, latent channels; a multiple of ``values``.
             stride: pixels per latent position along one side.
+            values: latent values that one symbol carries.
             halo: pixels of context a network output depends on at most; with it large
                 pictures are processed in tiles, ``None`` always processes them whole.
 
         Raises:
-            ConfigError: ``channels`` is odd or not positive.
+            ConfigError: ``channels`` is not a positive multiple of ``values``.
         """
         super().__init__()
-        if channels < 2 or channels % 2:
-            raise ConfigError(f"latent channels must be even and at least 2 (got {channels})")
+        if channels < values or channels % values:
+            raise ConfigError(f"latent channels must be a positive multiple of {values} (got {channels})")
         self.encoder, self.decoder = encoder, decoder
-        self.channels, self.multiple, self.halo = channels, stride, halo
+        self.channels, self.values, self.multiple, self.halo = channels, values, stride, halo
         self.fingerprint = ""
 
     def plan(self, width: int, height: int, mode: int = 0, prefix: int = 0) -> Plan:
-        """See :meth:`Codec.plan`.
+        """See :meth:`Codec.plan`; the mode is the mapper's own, the network is the same in each.
 
         Raises:
-            ConfigError: ``mode`` or ``prefix`` is not 0: analog, at one rate.
+            ConfigError: ``prefix`` is not 0: it has one rate.
         """
-        if mode or prefix:
-            raise ConfigError(
-                f"mode and prefix must be 0 for an analog codec of one rate (got {mode}, {prefix})"
-            )
+        if prefix:
+            raise ConfigError(f"prefix must be 0 for a codec of one rate (got {prefix})")
         positions = (width // self.multiple) * (height // self.multiple)
-        return Plan(width, height, self.channels // 2 * positions, PayloadKind.LATENT, mode, prefix)
+        symbols = self.channels // self.values * positions
+        return Plan(width, height, symbols, PayloadKind.LATENT, mode, prefix)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Encode ``[B, 3, H, W]`` into a latent payload ``[B, k, 2]``."""
-        latent = self._network(self.encoder, images, encoding=True)
-        batch, channels, height, width = latent.shape
-        pairs = latent.reshape(batch, channels // 2, 2, height * width)
-        return pairs.transpose(2, 3).reshape(batch, -1, 2)
+    def encode(self, images: Tensor, plan: Plan) -> Tensor:
+        """Encode ``[B, 3, H, W]`` into a latent payload ``[B, k, values]``."""
+        return to_payload(self._network(self.encoder, images, encoding=True), self.values)
 
     def decode(self, payload_hat: Tensor, noise_var: Tensor, plan: Plan) -> Tensor:
-        """Decode ``[B, k, 2]`` into images ``[B, 3, H, W]``; see :meth:`Codec.decode`."""
+        """Decode ``[B, k, values]`` into images ``[B, 3, H, W]``; see :meth:`Codec.decode`."""
         height, width = plan.height // self.multiple, plan.width // self.multiple
-        if payload_hat.shape[1:] != (plan.symbols, 2):
-            raise Undecodable(
-                f"payload must have {plan.symbols} I/Q pairs (got shape {tuple(payload_hat.shape)})"
-            )
-        pairs = payload_hat.reshape(-1, self.channels // 2, height * width, 2)
-        latent = pairs.transpose(2, 3).reshape(-1, self.channels, height, width)
+        latent = from_payload(payload_hat, self.channels, height, width)
         return self._network(self.decoder, latent, encoding=False)
 
     def _network(self, network: nn.Module, inputs: Tensor, *, encoding: bool) -> Tensor:

@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sdrjscc.codecs._layers import same_conv, same_transposed, separable_conv, separable_transposed
-from sdrjscc.codecs._weights import load_weights
+from sdrjscc.codecs._weights import WEIGHTS_HELP, load_weights
 from sdrjscc.codecs.base import LatentCodec
 from sdrjscc.config import Section
 
@@ -50,7 +50,7 @@ class Config(Section):
     variant: Literal[tuple(VARIANTS)] = DEFAULT_VARIANT  # type: ignore[valid-type]
     latent_channels: int = Field(8, ge=2, le=256, multiple_of=2, description="c; rho = c/96")
     output: Literal["linear", "sigmoid"] = "linear"
-    weights: str = Field("bundled", description="'bundled', 'untrained' or a .safetensors file")
+    weights: str = Field("bundled", description=WEIGHTS_HELP)
 
 
 def build(config: Config) -> LatentCodec:

@@ -23,8 +23,10 @@ from sdrjscc.training.checkpoint import read_run
 CROP_PX = 256
 
 
-def export(run: Path, test: Path, target: Path, *, data: str, terms: str) -> dict[str, Any]:
-    """Write ``<codec>_<variant>.safetensors`` and its card into ``target``.
+def export(
+    run: Path, test: Path, target: Path, *, data: str, terms: str, name: str | None = None
+) -> dict[str, Any]:
+    """Write ``<name>.safetensors`` and its card into ``target``.
 
     Args:
         run: output folder of ``sdrjscc train``.
@@ -32,6 +34,7 @@ def export(run: Path, test: Path, target: Path, *, data: str, terms: str) -> dic
         target: folder to write into.
         data: what it was trained on, in words.
         terms: what the data's terms mean for the weights.
+        name: of the weights; ``None``: ``<codec>_<variant>``.
 
     Returns:
         The card.
@@ -46,7 +49,7 @@ def export(run: Path, test: Path, target: Path, *, data: str, terms: str) -> dic
     table = {**recipe.codec, "weights": str(best)}
     _, config = configure("codecs", table, "codec")
     architecture = config.model_dump(mode="json", exclude={"weights"})
-    name = f"{recipe.codec['name']}_{architecture['variant']}"
+    name = name or f"{recipe.codec['name']}_{architecture['variant']}"
     codec = build_codec(table)
     assert isinstance(codec, nn.Module)
     weights = target / f"{name}.safetensors"

@@ -64,6 +64,7 @@ def _measured(result: Result) -> dict[str, Any]:
         "packets_sent": result.sent.packets,
         "packets_received": result.packets_received,
         "k": result.sent.plan.symbols,
+        "mode": result.sent.plan.mode,
         "copies": result.copies,
         "rho": result.rho,
         "rho_on_air": result.rho_on_air,

@@ -10,7 +10,8 @@ from sdrjscc.codecs.base import Codec
 from sdrjscc.images.io import Picture, to_float, to_uint8
 from sdrjscc.images.metrics import Metric, psnr_db, ssim
 from sdrjscc.images.padding import crop, pad_to_multiple
-from sdrjscc.mapping.base import Mapper
+from sdrjscc.mapping._adaptation import mode_at
+from sdrjscc.mapping.base import Mapper, modulation_orders
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.passes import symbol_level
 
@@ -42,18 +43,19 @@ def evaluate(
     Args:
         codec, mapper, channel: the link without its physical layer.
         pictures: of any size; padded for the codec and cropped back.
-        snr_db: SNR per complex symbol.
+        snr_db: SNR per complex symbol; it decides the modulation order where there are several.
         seed: of the noise; each (picture, SNR) has a stream of its own.
     """
-    rows = []
+    rows, orders = [], modulation_orders(mapper, codec)
     for picture in pictures:
         images = pad_to_multiple(to_float(picture.pixels).unsqueeze(0), codec.multiple)
         for level in snr_db:
             generator = derived_generator("symbol level", seed, picture.name, str(level))
-            decoded = symbol_level(codec, mapper, channel, images, torch.tensor([level]), generator)
-            pixels = to_uint8(crop(decoded, picture.width, picture.height))[0]
-            sent = picture.pixels
-            rows.append(Quality(picture.name, level, psnr_db(sent, pixels), ssim(sent, pixels)))
+            link, mode = (codec, mapper, channel), mode_at(orders, level)
+            sent = symbol_level(*link, images, torch.tensor([level]), generator, mode=mode)
+            pixels = to_uint8(crop(sent.images, picture.width, picture.height))[0]
+            levels = psnr_db(picture.pixels, pixels), ssim(picture.pixels, pixels)
+            rows.append(Quality(picture.name, level, *levels))
     return rows
 
 

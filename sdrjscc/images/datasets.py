@@ -117,6 +117,7 @@ class CropSource:
         self._paths = list(paths)
         self._min_scale, self._seed, self._left = min_scale, seed, memory_bytes
         self._cache: dict[int, Tensor] = {}
+        self._order = -1, torch.empty(0)  # the last epoch's
 
     def batch(self, first: int, size: int, crop: int) -> Tensor:
         """One random crop of each of ``size`` pictures.
@@ -136,8 +137,10 @@ class CropSource:
 
     def _index(self, position: int) -> int:
         epoch, offset = divmod(position, len(self._paths))
-        order = torch.randperm(len(self._paths), generator=derived_generator("order", self._seed, epoch))
-        return int(order[offset])
+        if self._order[0] != epoch:
+            drawn = torch.randperm(len(self._paths), generator=derived_generator("order", self._seed, epoch))
+            self._order = epoch, drawn
+        return int(self._order[1][offset])
 
     def _picture(self, index: int) -> Tensor:
         if index in self._cache:

@@ -10,7 +10,8 @@ from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError, SdrJsccError
 from sdrjscc.framing.header import VERSION
 from sdrjscc.linkfile import LinkConfig, digest, load_link, preset_names
-from sdrjscc.mapping.base import Mapper, bind, build_mapper
+from sdrjscc.mapping._adaptation import mode_at
+from sdrjscc.mapping.base import Mapper, bind, build_mapper, modulation_orders
 from sdrjscc.waveform.base import Waveform
 
 
@@ -58,6 +59,29 @@ def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts
     waveform: Waveform = build_plugin("waveform", config.waveform, "waveform")
     shared = digest(config, codec.fingerprint, VERSION)
     return Parts(config, codec, mapper, waveform, shared, torch.device(device))
+
+
+def sending_mode(parts: Parts) -> int:
+    """The mode that a sender takes: the configured one, or by the software channel's SNR.
+
+    Raises:
+        ConfigError: the mapping has no such mode, or the SNR is not known.
+    """
+    orders, mode = modulation_orders(parts.mapper), parts.config.mode
+    numbered = ", ".join(f"{number}: {order}" for number, order in enumerate(orders))
+    if mode == "auto":
+        if not orders:
+            return 0
+        snr_db = (parts.config.channel or {}).get("snr_db")
+        if not isinstance(snr_db, int | float):
+            raise ConfigError(
+                f"mode must be given where the channel's SNR is not configured (modulation orders {numbered})"
+            )
+        return mode_at(orders, snr_db)
+    if mode >= max(1, len(orders)):
+        what = f"one of the modulation orders {numbered}" if orders else "0 for an analog mapping"
+        raise ConfigError(f"mode must be {what} (got {mode})")
+    return mode
 
 
 def presets_with(digest: int) -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError
 from sdrjscc.images.io import Picture, read_image
-from sdrjscc.link.parts import build_parts
+from sdrjscc.link.parts import build_parts, sending_mode
 from sdrjscc.link.receiving import ReceivedPicture, ReceivingEnd
 from sdrjscc.link.result import Result, make_result
 from sdrjscc.link.transmitter import Transmission, Transmitter
@@ -59,6 +59,7 @@ class Link:
             self.parts.waveform,
             digest=self.parts.digest,
             nonce=_nonce(config) if nonce is None else nonce,
+            mode=sending_mode(self.parts),
             device=device,
         )
         self.receiving = ReceivingEnd(self.parts, self.rx_radio, self.tx_radio.clock_ppm)

@@ -108,7 +108,7 @@ class Transmitter:
 
     def _encode(self, pixels: Tensor, plan: Plan) -> Tensor:
         images = to_float(pad_to_multiple(pixels.to(self._device).unsqueeze(0), self._codec.multiple))
-        symbols = self._mapper.map(self._codec.encode(images), self._mode)[0].cpu()
+        symbols = self._mapper.map(self._codec.encode(images, plan), self._mode)[0].cpu()
         if symbols.shape != (plan.symbols,):
             raise ConfigError(
                 f"the codec must give the {plan.symbols} symbols that it planned (got {symbols.numel()})"

@@ -121,6 +121,18 @@ def transmit(mapper: Mapper, payload: Tensor, send: Send, mode: int = 0) -> Pass
     return Passed(mapper.demap(received, noise_var, mode), noise_var)
 
 
+def modulation_orders(mapper: Mapper, codec: object = None) -> tuple[int, ...]:
+    """Points of the constellation of each mode; empty for an analog mapper, whose only mode is 0.
+
+    A mapper says so by ``orders``.
+
+    Args:
+        mapper: of any kind.
+        codec: bind it to this one first.
+    """
+    return tuple(getattr(bind(mapper, codec), "orders", ()))
+
+
 def numbered(tables: Mapping[str, Tensor], stem: str) -> list[Tensor]:
     """Tables ``stem0``, ``stem1``, ... up to the first that is missing: one a mode."""
     found: list[Tensor] = []

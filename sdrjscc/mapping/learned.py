@@ -79,6 +79,11 @@ class Learned:
         points = numbered(tables, "points") or self._points
         return Learned(points, demap=self._demap, temperature=self._temperature)
 
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """M of each mode."""
+        return tuple(len(points) for points in self._points)
+
     def points(self, mode: int = 0) -> Tensor:
         """The mode's constellation, complex ``[M]``, of unit mean power."""
         check_mode("learned", mode, len(self._points))

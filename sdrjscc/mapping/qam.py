@@ -56,6 +56,11 @@ class _Qam:
     def __init__(self, constellations: list[Constellation], demap: str) -> None:
         self._constellations, self._demap = constellations, demap
 
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """M of each mode."""
+        return tuple(chosen.order for chosen in self._constellations)
+
     def points(self, mode: int = 0) -> Tensor:
         """The mode's constellation, complex128 ``[M]``, by index or bit label."""
         return self._at(mode).points

@@ -91,6 +91,11 @@ class Vq:
         """The mapper with the codec's ``codebook0``, ``codebook1``, ...: see the module."""
         return Vq(numbered(tables, "codebook") or self._codebooks, demap=self._demap)
 
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """M of each mode: of its codebook."""
+        return tuple(len(codebook) for codebook in self._codebooks)
+
     def points(self, mode: int = 0) -> Tensor:
         """The mode's constellation, complex128 ``[M]``."""
         check_mode("vq", mode, len(self._codebooks))

@@ -20,18 +20,17 @@ from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs.base import build_codec
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import TrainingError
-from sdrjscc.images.datasets import CropSource, centre_crop, check_sides, find_images, split_by_name
+from sdrjscc.images.datasets import CropSource, check_sides, find_images, split_by_name
 from sdrjscc.mapping.base import build_mapper
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.checkpoint import read_checkpoint, write_best, write_checkpoint
-from sdrjscc.training.losses import LOSSES
-from sdrjscc.training.passes import symbol_level
+from sdrjscc.training.objective import Objective, enter
 from sdrjscc.training.recipe import Optimizer, Recipe
-from sdrjscc.units import to_db
+from sdrjscc.training.schedule import learning_rate
+from sdrjscc.training.validate import validation_batches, validation_mode, validation_psnr_db
 
-VALIDATION_CROP_PX = 256
-VALIDATION_PICTURES = 32
 _VALIDATION_MULTIPLE = 16
+_USUAL_WEIGHT = 0.1
 
 
 @dataclass
@@ -43,15 +42,6 @@ class Progress:
     learning_rate: float
     seconds: float
     validation_db: dict[float, float] = field(default_factory=dict)
-
-
-def schedule(optimizer: Optimizer, step: int, steps: int) -> float:
-    """Learning rate at ``step``: linear warm-up, then half a cosine down to ``final_share``."""
-    if step < optimizer.warmup_steps:
-        return optimizer.learning_rate * (step + 1) / optimizer.warmup_steps
-    done = (step - optimizer.warmup_steps) / max(1, steps - optimizer.warmup_steps)
-    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
-    return optimizer.learning_rate * (optimizer.final_share + (1.0 - optimizer.final_share) * cosine)
 
 
 class Trainer:
@@ -77,7 +67,7 @@ class Trainer:
             raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
         self.recipe, self.out, self.fabric = recipe, out, fabric
         self.step, self.best_db = 0, -math.inf
-        codec = build_codec(recipe.codec)
+        codec = build_codec(recipe.codec if resume else _start(recipe))
         if not isinstance(codec, nn.Module):
             raise TrainingError(f"codec {recipe.codec['name']} must be a torch module to be trained")
         self.network = codec.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -85,10 +75,12 @@ class Trainer:
         self.channel = build_symbol_channel(recipe.channel)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = _build_optimizer(recipe.optimizer, self.network)
-        self.train_source, self.validation = _sources(recipe, data, codec.multiple)
+        self.train_source, validation = _sources(recipe, data, codec.multiple)
+        self.validation = [batch.to(fabric.device) for batch in validation]
         if resume:
             self._restore(read_checkpoint(checkpoint, recipe), checkpoint)
-        self.module, self.optimizer = fabric.setup(_Passes(self), self.optimizer)
+        objective = Objective(self.network, self.mapper, self.channel, recipe)
+        self.module, self.optimizer = fabric.setup(objective, self.optimizer)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
         """Train to the last step or until ``stop()``; yields after log and validation steps.
@@ -103,8 +95,12 @@ class Trainer:
             TrainingError: loss or gradient is no longer finite; the last checkpoint stays.
         """
         began, run = time.monotonic(), self.recipe.run
-        self.module.train()
+        entered = None
         while self.step < run.steps and not self._stopped(stop):
+            phase, _ = run.at(self.step)
+            if phase is not entered:
+                enter(phase, self.network)
+                entered = phase
             loss = self._train_step()
             self.step += 1
             last = self.step == run.steps
@@ -112,7 +108,7 @@ class Trainer:
             if last or self.step % run.checkpoint_every == 0:
                 self.save()
             if validation or self.step % run.log_every == 0:
-                rate = schedule(self.recipe.optimizer, self.step, run.steps)
+                rate = learning_rate(self.recipe.optimizer, run, self.step)
                 yield Progress(self.step, float(loss), rate, time.monotonic() - began, validation)
         if self.step < run.steps:
             self.save()
@@ -136,13 +132,11 @@ class Trainer:
         recipe, rank, ranks = self.recipe, self.fabric.global_rank, self.fabric.world_size
         phase, drawn = recipe.run.at(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = schedule(recipe.optimizer, self.step, recipe.run.steps)
+            group["lr"] = group["factor"] * learning_rate(recipe.optimizer, recipe.run, self.step)
         images = self.train_source.batch(drawn * ranks + rank * phase.batch, phase.batch, phase.crop)
         images = images.to(self.fabric.device, memory_format=torch.channels_last)
         generator = derived_generator("channel", recipe.run.seed, self.step, rank)
-        low, high = recipe.run.snr_db
-        snr_db = low + (high - low) * torch.rand(phase.batch, generator=generator)
-        loss = LOSSES[recipe.loss](self.module(images, snr_db.to(images.device), generator), images)
+        loss: Tensor = self.module(images, phase.modes, generator)
         self._check_finite("loss", loss.detach())
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
@@ -176,22 +170,16 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> dict[float, float]:
         self.average.eval()
-        result = {snr: self._validation_psnr_db(snr) for snr in self.recipe.run.validation_snr_db}
+        codec, run, result = self.average, self.recipe.run, {}
+        for snr_db in run.validation_snr_db:
+            mode = validation_mode(self.mapper, codec, run, snr_db)
+            parts = codec, self.mapper, self.channel
+            result[snr_db] = validation_psnr_db(*parts, self.validation, snr_db, mode)
         mean_db = sum(result.values()) / len(result)
         if self.fabric.is_global_zero and mean_db > self.best_db:
             self.best_db = mean_db
             write_best(self.out / "best.safetensors", self.average, self.recipe)
         return result
-
-    def _validation_psnr_db(self, snr_db: float) -> float:
-        total = 0.0
-        for index, picture in enumerate(self.validation):
-            generator = derived_generator("validation", index)
-            image = picture.unsqueeze(0).to(self.fabric.device)
-            snr = torch.tensor([snr_db], device=image.device)
-            decoded = symbol_level(self.average, self.mapper, self.channel, image, snr, generator)
-            total -= to_db(float((decoded.clamp(0, 1) - image).square().mean()))
-        return total / len(self.validation)
 
     def _restore(self, state: dict[str, Any], path: Path) -> None:
         self.step, self.best_db = int(state["step"]), float(state["best_db"])
@@ -202,17 +190,6 @@ class Trainer:
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())
             raise TrainingError(f"{path} must fit the recipe's codec (got: {reason})") from None
-
-
-class _Passes(nn.Module):
-    """The forward pass as a module, as Fabric wants it for distributed runs."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        super().__init__()
-        self.network, self._mapper, self._channel = trainer.network, trainer.mapper, trainer.channel
-
-    def forward(self, images: Tensor, snr_db: Tensor, generator: torch.Generator) -> Tensor:
-        return symbol_level(self.network, self._mapper, self._channel, images, snr_db, generator)
 
 
 def build_symbol_channel(table: dict[str, Any]) -> SymbolChannel:
@@ -231,10 +208,20 @@ def build_symbol_channel(table: dict[str, Any]) -> SymbolChannel:
 
 def _build_optimizer(config: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    groups = [
+        {"params": [weights], "factor": _relative_scale(weights) if config.relative else 1.0}
+        for weights in network.parameters()
+    ]
     optimizer: torch.optim.Optimizer = kinds[config.name](
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        groups, lr=config.learning_rate, weight_decay=config.weight_decay
     )
     return optimizer
+
+
+def _relative_scale(weights: Tensor) -> float:
+    """Root mean square over 0.1; 1 for vectors, such as biases, and for what begins at zero."""
+    scale = float(weights.detach().square().mean().sqrt()) / _USUAL_WEIGHT
+    return scale if weights.ndim > 1 and scale > 0 else 1.0
 
 
 def _sources(recipe: Recipe, data: Path, multiple: int) -> tuple[CropSource, list[Tensor]]:
@@ -249,5 +236,8 @@ def _sources(recipe: Recipe, data: Path, multiple: int) -> tuple[CropSource, lis
     source = CropSource(training, min_scale=recipe.data.min_scale, seed=recipe.run.seed)
     if not validation:
         raise TrainingError(f"data must hold at least two pictures, one for validation (got {len(paths)})")
-    chosen = validation[:VALIDATION_PICTURES]
-    return source, [centre_crop(path, VALIDATION_CROP_PX, multiple) for path in chosen]
+    return source, validation_batches(validation, multiple)
+
+
+def _start(recipe: Recipe) -> dict[str, Any]:
+    return recipe.codec if recipe.start is None else {**recipe.codec, "weights": recipe.start}

@@ -1,11 +1,26 @@
 """One picture batch through codec, mapper and symbol channel: the same for training and test."""
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
 from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs.base import Codec
-from sdrjscc.mapping.base import Mapper
+from sdrjscc.mapping.base import Mapper, bind, transmit
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came out at the far end.
+
+    Attributes:
+        images: ``[B, 3, H, W]``, differentiable, not clamped.
+        terms: the mapper's loss terms, scalars by name; empty for most mappers.
+    """
+
+    images: Tensor
+    terms: dict[str, Tensor] = field(default_factory=dict)
 
 
 def symbol_level(
@@ -15,18 +30,22 @@ def symbol_level(
     images: Tensor,
     snr_db: Tensor,
     generator: torch.Generator,
-) -> Tensor:
+    *,
+    mode: int = 0,
+) -> Decoded:
     """Send pictures over a symbol-level channel and decode them.
 
     Args:
-        codec, mapper, channel: the link without its physical layer.
+        codec, mapper, channel: the link without its physical layer; the mapper gets the codec's
+            tables as they are now.
         images: ``[B, 3, H, W]`` in [0, 1], each a transmission of its own.
         snr_db: ``[B]``, SNR per complex symbol of each transmission.
         generator: of the channel's noise and fading.
-
-    Returns:
-        Decoded pictures ``[B, 3, H, W]``, differentiable, not clamped.
+        mode: modulation order, for codecs and mappers that have several.
     """
-    plan = codec.plan(images.shape[-1], images.shape[-2])
-    received, noise_var = channel.apply(mapper.map(codec.encode(images)), snr_db, generator)
-    return codec.decode(mapper.demap(received, noise_var), noise_var, plan)
+    plan = codec.plan(images.shape[-1], images.shape[-2], mode)
+    payload = codec.encode(images, plan)
+    passed = transmit(
+        bind(mapper, codec), payload, lambda symbols: channel.apply(symbols, snr_db, generator), mode
+    )
+    return Decoded(codec.decode(passed.payload_hat, passed.noise_var, plan), passed.terms)

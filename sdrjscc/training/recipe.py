@@ -19,10 +19,17 @@ class Data(Section):
 
 
 class Optimizer(Section):
-    """``[optimizer]``: Adam or AdamW with linear warm-up and cosine decay to zero."""
+    """``[optimizer]``: Adam or AdamW with linear warm-up and cosine decay to zero.
+
+    ``relative`` makes the rate of each weight tensor of two dimensions or more proportional to its
+    root mean square at the start, ``learning_rate`` being that of one of 0.1: Adam's steps have
+    one size, so that a wide layer of small weights otherwise learns, relatively, faster than a
+    narrow one.
+    """
 
     name: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(2e-3, gt=0)
+    relative: bool = False
     weight_decay: float = Field(0.0, ge=0)
     warmup_steps: int = Field(500, ge=0)
     final_share: float = Field(0.0, ge=0, le=1, description="share of the learning rate left at the end")
@@ -31,18 +38,37 @@ class Optimizer(Section):
 
 
 class Phase(Section):
-    """``[[run.phases]]``: so many steps with crops of this size, each crop a transmission."""
+    """``[[run.phases]]``: so many steps with crops of this size, each crop a transmission.
+
+    Attributes:
+        steps: number of steps.
+        crop: side of a crop, px.
+        batch: pictures a step (and process).
+        modes: modulation orders (header modes); every batch is sent once in each.
+        only: patterns of parameter names, e.g. ``codebooks.*``: the rest stays as it is,
+            statistics included. Empty: all is trained.
+        restart: the learning rate's warm-up and decay begin anew with this phase.
+    """
 
     steps: int = Field(ge=1)
     crop: int = Field(96, ge=16, le=1024)
     batch: int = Field(16, ge=1)
+    modes: tuple[int, ...] = Field((0,), min_length=1)
+    only: tuple[str, ...] = ()
+    restart: bool = False
 
 
 class Run(Section):
-    """``[run]``: phases, SNR and how often to look."""
+    """``[run]``: phases, SNR and how often to look.
+
+    ``snr_db`` is the range that each transmission's SNR is drawn from; with ``snr_by_mode`` it is
+    cut into one range a modulation order, at the SNR where the next order's symbol error rate
+    falls to 0.1.
+    """
 
     phases: tuple[Phase, ...] = Field(min_length=1)
     snr_db: tuple[float, float] = (-1.0, 21.0)
+    snr_by_mode: bool = False
     seed: int = Field(0, ge=0)
     validate_every: int = Field(2000, ge=1)
     validation_snr_db: tuple[float, ...] = Field((1.0, 10.0, 19.0), min_length=1)
@@ -53,6 +79,17 @@ class Run(Section):
     def steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    def stretch(self, step: int) -> tuple[int, int]:
+        """First step and number of steps of the stretch of phases that share one schedule."""
+        first = last = 0
+        for phase in self.phases:
+            if phase.restart and last <= step:
+                first = last
+            elif phase.restart:
+                break
+            last += phase.steps
+        return first, last - first
 
     def at(self, step: int) -> tuple[Phase, int]:
         """The phase that ``step`` belongs to, and how many pictures the steps before it took."""
@@ -72,12 +109,21 @@ class Run(Section):
 
 
 class Recipe(Section):
-    """A whole recipe; ``codec``, ``mapping`` and ``channel`` are plug-in tables with a ``name``."""
+    """A whole recipe; ``codec``, ``mapping`` and ``channel`` are plug-in tables with a ``name``.
+
+    Attributes:
+        start: weights to begin with, a file or the name of bundled ones; ``None``: the codec's.
+        loss: distortion of the pictures.
+        terms: weights of loss terms that the codec (``sparsity``) or the mapper (``codebook``,
+            ``commitment``, ``usage``) gives, added to the loss of each mode.
+    """
 
     codec: dict[str, Any]
     mapping: dict[str, Any] = {"name": "analog"}
     channel: dict[str, Any] = {"name": "awgn"}
+    start: str | None = None
     loss: Literal["mse"] = "mse"
+    terms: dict[str, float] = {}
     data: Data = Data()
     optimizer: Optimizer = Optimizer()
     run: Run
@@ -99,12 +145,13 @@ def parse_recipe(table: dict[str, Any]) -> Recipe:
     return validate(Recipe, table, "")
 
 
-def load_recipe(source: str | Path, variant: str | None = None) -> Recipe:
+def load_recipe(source: str | Path, variant: str | None = None, start: str | None = None) -> Recipe:
     """Read a recipe from a TOML file or, by name, from those bundled with the package.
 
     Args:
         source: file or name.
         variant: of the codec, in place of the recipe's.
+        start: weights to begin with, in place of the recipe's.
 
     Raises:
         ConfigError: no such recipe, or its content is not valid.
@@ -113,6 +160,5 @@ def load_recipe(source: str | Path, variant: str | None = None) -> Recipe:
     if str(source) not in bundled and not Path(source).exists():
         raise ConfigError(f"a recipe must be a TOML file or one of {', '.join(bundled)} (got '{source}')")
     recipe = parse_recipe(read_toml(bundled.get(str(source), Path(source))))
-    if variant is None:
-        return recipe
-    return recipe.model_copy(update={"codec": {**recipe.codec, "variant": variant}})
+    codec = recipe.codec if variant is None else {**recipe.codec, "variant": variant}
+    return recipe.model_copy(update={"codec": codec, "start": recipe.start if start is None else start})

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from sdrjscc.codecs.base import LatentCodec
 from sdrjscc.errors import Undecodable
+from sdrjscc.payload import Plan
 
 
 class Centre(nn.Module):
@@ -25,8 +26,8 @@ class Hopeless(LatentCodec):
 
 
 class Miscounting(LatentCodec):
-    def encode(self, images: Tensor) -> Tensor:
-        return super().encode(images)[:, :-1]
+    def encode(self, images: Tensor, plan: Plan) -> Tensor:
+        return super().encode(images, plan)[:, :-1]
 
 
 class OnMeta(LatentCodec):
@@ -37,11 +38,10 @@ class OnMeta(LatentCodec):
         self.seen: list[str] = []
         self.weight = nn.Parameter(torch.zeros(1))
 
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor, plan: Plan) -> Tensor:
         assert images.device == self.weight.device
         self.seen.append(images.device.type)
-        k = self.plan(images.shape[-1], images.shape[-2]).symbols
-        return torch.randn(1, k, 2, generator=torch.Generator().manual_seed(0))
+        return torch.randn(1, plan.symbols, 2, generator=torch.Generator().manual_seed(0))
 
     def decode(self, payload_hat: Tensor, noise_var: Tensor, plan: object) -> Tensor:
         assert payload_hat.device == noise_var.device == self.weight.device

@@ -46,9 +46,9 @@ def symbol_level(link: Link, pixels: Tensor) -> Tensor:
     codec, mapper = link.parts.codec, link.parts.mapper
     images = pad_to_multiple(to_float(pixels)[None], codec.multiple)
     with torch.inference_mode():
-        symbols = mapper.map(codec.encode(images))
-        noise_var = torch.zeros(symbols.shape)
         plan = codec.plan(images.shape[-1], images.shape[-2])
+        symbols = mapper.map(codec.encode(images, plan))
+        noise_var = torch.zeros(symbols.shape)
         decoded = codec.decode(mapper.demap(symbols, noise_var), noise_var, plan)
     return to_uint8(crop(decoded, pixels.shape[2], pixels.shape[1]))[0]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sdrjscc.bundled import bundled_folder
 from sdrjscc.config import read_toml
 from sdrjscc.errors import ConfigError
-from sdrjscc.training.loop import schedule
 from sdrjscc.training.recipe import Optimizer, Phase, Run, load_recipe, parse_recipe
+from sdrjscc.training.schedule import schedule
 
 GOOD = """
 [codec]

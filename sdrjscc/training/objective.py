@@ -1,0 +1,94 @@
+"""What a training step minimises, and which of the network's parts it moves."""
+
+from fnmatch import fnmatch
+
+import torch
+from torch import Tensor, nn
+
+from sdrjscc.channel.base import SymbolChannel
+from sdrjscc.codecs.base import Codec
+from sdrjscc.errors import TrainingError
+from sdrjscc.mapping._adaptation import snr_ranges
+from sdrjscc.mapping.base import Mapper, modulation_orders
+from sdrjscc.training.losses import LOSSES
+from sdrjscc.training.passes import symbol_level
+from sdrjscc.training.recipe import Phase, Recipe
+
+
+class Objective(nn.Module):
+    """The loss of a batch as a module, as Fabric wants it for distributed runs.
+
+    Every batch is sent once in each of the phase's modes; the losses add up ("Universal Joint
+    Source-Channel Coding", Algorithm 2 with lambda = 1; one SNR a picture is ours).
+    """
+
+    def __init__(self, network: nn.Module, mapper: Mapper, channel: SymbolChannel, recipe: Recipe) -> None:
+        super().__init__()
+        self.network, self._mapper, self._channel, self._recipe = network, mapper, channel, recipe
+
+    def forward(self, images: Tensor, modes: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Loss, a scalar.
+
+        Args:
+            images: ``[B, 3, H, W]``.
+            modes: header modes to send the batch in.
+            generator: of SNR, noise and fading.
+
+        Raises:
+            TrainingError: a loss term of the recipe is given neither by codec nor by mapper.
+        """
+        codec = self.network
+        assert isinstance(codec, Codec)
+        own = getattr(codec, "loss_terms", None)
+        found: dict[str, Tensor] = own() if callable(own) else {}
+        loss = self._weighted(found)
+        for mode in modes:
+            low, high = self._range(mode)
+            drawn = low + (high - low) * torch.rand(len(images), generator=generator)
+            snr_db = drawn.to(images.device)
+            link = codec, self._mapper, self._channel
+            decoded = symbol_level(*link, images, snr_db, generator, mode=mode)
+            loss = loss + LOSSES[self._recipe.loss](decoded.images, images) + self._weighted(decoded.terms)
+            found = found | decoded.terms
+        self._check_terms(found)
+        return loss
+
+    def _weighted(self, terms: dict[str, Tensor]) -> Tensor:
+        weights = self._recipe.terms
+        none = torch.zeros((), device=next(self.network.parameters()).device)
+        return sum((weights[name] * value for name, value in terms.items() if name in weights), none)
+
+    def _check_terms(self, found: dict[str, Tensor]) -> None:
+        if unknown := sorted(set(self._recipe.terms) - set(found)):
+            there = ", ".join(sorted(found)) or "none"
+            raise TrainingError(
+                f"terms must be given by codec or mapping (these give {there}; got {', '.join(unknown)})"
+            )
+
+    def _range(self, mode: int) -> tuple[float, float]:
+        run = self._recipe.run
+        if not run.snr_by_mode:
+            return run.snr_db
+        return snr_ranges(modulation_orders(self._mapper, self.network), *run.snr_db)[mode]
+
+
+def enter(phase: Phase, network: nn.Module) -> None:
+    """Put the network into the phase's state: what is trained, and what stays as it is.
+
+    A module all of whose own parameters stay is in evaluation mode: so do its statistics.
+
+    Raises:
+        TrainingError: ``only`` fits no parameter.
+    """
+    chosen = 0
+    for name, parameter in network.named_parameters():
+        trained = not phase.only or any(fnmatch(name, pattern) for pattern in phase.only)
+        parameter.requires_grad_(trained)
+        chosen += trained
+    if not chosen:
+        raise TrainingError(f"only must fit a parameter of the codec (got {', '.join(phase.only)})")
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
