@@ -13,20 +13,26 @@ from sdrjscc.codecs._weights import save_weights
 from sdrjscc.codecs.base import build_codec
 from sdrjscc.config import build_plugin, configure
 from sdrjscc.errors import TrainingError
-from sdrjscc.evaluation.symbol_level import centre_square, evaluate, mean_by_snr
+from sdrjscc.evaluation.symbol_level import CARD_SNR_DB, centre_square, evaluate, mean_by_snr
 from sdrjscc.files import write_json_atomic
 from sdrjscc.images.datasets import find_images
 from sdrjscc.images.io import read_image
-from sdrjscc.mapping.base import build_mapper
+from sdrjscc.mapping.base import bind, build_mapper
+from sdrjscc.mapping.vq import Vq
+from sdrjscc.randomness import derived_generator
 from sdrjscc.training.checkpoint import read_run
+from sdrjscc.training.recipe import Recipe
 
 CROP_PX = 256
+HIGH_SNR_DB = (25.0,)
 
 
 def export(
     run: Path, test: Path, target: Path, *, data: str, terms: str, name: str | None = None
 ) -> dict[str, Any]:
     """Write ``<name>.safetensors`` and its card into ``target``.
+
+    Codewords are put on the constellation's points so that a wrong decision costs little.
 
     Args:
         run: output folder of ``sdrjscc train``.
@@ -52,6 +58,8 @@ def export(
     name = name or f"{recipe.codec['name']}_{architecture['variant']}"
     codec = build_codec(table)
     assert isinstance(codec, nn.Module)
+    if isinstance(mapper := bind(build_mapper(recipe.mapping), codec), Vq):
+        mapper.assign_points(derived_generator("assignment", name))
     weights = target / f"{name}.safetensors"
     save_weights(codec, weights, recipe.codec["name"], architecture, half=True)
     plan = codec.plan(CROP_PX, CROP_PX)
@@ -69,7 +77,7 @@ def export(
         "data": data,
         "terms": terms,
         "curve": _curve(run / "log.jsonl"),
-        **_quality({**table, "weights": str(weights)}, recipe.mapping, test),
+        **_quality({**table, "weights": str(weights)}, recipe, test),
     }
     write_json_atomic(target / f"{name}.json", card)
     return card
@@ -84,17 +92,23 @@ def _curve(log: Path) -> list[dict[str, Any]]:
     return [{"step": step, "psnr_db": validated[step]} for step in sorted(validated)]
 
 
-def _quality(codec_table: dict[str, Any], mapping: dict[str, Any], test: Path) -> dict[str, Any]:
-    codec, mapper = build_codec(codec_table), build_mapper(mapping)
-    channel = build_plugin("channel", {"name": "awgn"}, "channel")
+def _quality(codec_table: dict[str, Any], recipe: Recipe, test: Path) -> dict[str, Any]:
+    codec, mapper = build_codec(codec_table), build_mapper(recipe.mapping)
+    awgn = build_plugin("channel", {"name": "awgn"}, "channel")
+    levels = (*CARD_SNR_DB, *(HIGH_SNR_DB if recipe.run.snr_db[1] > CARD_SNR_DB[-1] + 3.0 else ()))
     whole = [read_image(path) for path in find_images(test)]
-    with torch.inference_mode():
-        crops = evaluate(codec, mapper, channel, [centre_square(picture, CROP_PX) for picture in whole])
-        full = evaluate(codec, mapper, channel, whole)
-    return {
+    squares = [centre_square(picture, CROP_PX) for picture in whole]
+    crops = evaluate(codec, mapper, awgn, squares, levels)
+    large = any(max(picture.width, picture.height) > CROP_PX for picture in whole)
+    full = evaluate(codec, mapper, awgn, whole, levels) if large else crops
+    quality = {
         "test": f"{len(whole)} pictures of {test.name}, AWGN at symbol level, SNR per complex symbol in dB",
         "psnr_db": mean_by_snr(crops, "psnr_db"),
         "ssim": mean_by_snr(crops, "ssim"),
         "psnr_db_full": mean_by_snr(full, "psnr_db"),
         "ssim_full": mean_by_snr(full, "ssim"),
     }
+    if recipe.channel["name"] == "awgn":
+        return quality
+    own = evaluate(codec, mapper, build_plugin("channel", recipe.channel, "channel"), squares, levels)
+    return {**quality, "psnr_db_own_channel": mean_by_snr(own, "psnr_db")}
