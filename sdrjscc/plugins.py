@@ -72,6 +72,13 @@ def variants(family: str, name: str) -> list[str]:
     return list(getattr(module, "VARIANTS", ()))
 
 
+def listed_options(family: str, name: str) -> list[dict[str, Any]]:
+    """Option sets that the plug-in's module wants listed (``LISTED``); one empty set by default."""
+    module = importlib.import_module(f"sdrjscc.{_checked(family)}.{name}")
+    listed: tuple[dict[str, Any], ...] = getattr(module, "LISTED", ({},))
+    return list(listed)
+
+
 def _load_foreign(family: str, name: str) -> Plugin:
     module_name, _, attribute = name.partition(":")
     if (here := str(Path.cwd())) not in sys.path:  # an installed program looks only beside itself

@@ -17,10 +17,14 @@ class Config(Section):
     Attributes:
         speed: ``slow`` draws one gain for each row (a picture), ``fast`` one for each symbol.
         k_factor: power of the line of sight over power of the scatter, linear; 0 is Rayleigh.
+        least_gain: smallest abs(h): a deeper fade keeps its phase and is lifted to it, so that a
+            single picture's noise does not outweigh a whole batch. The mean power of h rises with
+            it, for 0.1 and Rayleigh fading by 0.005 %.
     """
 
     speed: Literal["slow", "fast"] = "slow"
     k_factor: float = Field(0.0, ge=0.0)
+    least_gain: float = Field(0.0, ge=0.0)
 
 
 class Fading:
@@ -47,8 +51,9 @@ class Fading:
         """Gains h for symbols ``[B, k]``: complex ``[B, 1]`` if slow, ``[B, k]`` if fast."""
         rows, columns = symbols.shape
         scatter = complex_normal((rows, 1 if self.config.speed == "slow" else columns), generator, symbols)
-        k = self.config.k_factor
-        return math.sqrt(k / (1.0 + k)) + math.sqrt(1.0 / (1.0 + k)) * scatter
+        k, least = self.config.k_factor, self.config.least_gain
+        gain = math.sqrt(k / (1.0 + k)) + math.sqrt(1.0 / (1.0 + k)) * scatter
+        return torch.polar(gain.abs().clamp_min(least), gain.angle()) if least else gain
 
 
 def build(config: Config) -> Fading:

@@ -80,12 +80,14 @@ def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """The row as columns: a table by SNR becomes a column per SNR; file names and terms go."""
+    """The row as columns: a table by SNR becomes a column per SNR; what is too long for one goes."""
     columns: dict[str, Any] = {}
     for key, value in row.items():
-        if isinstance(value, dict):
+        if key == "options":
+            columns[key] = ", ".join(f"{option} {chosen}" for option, chosen in value.items())
+        elif isinstance(value, dict):
             columns |= {f"{level} dB": entry for level, entry in value.items()}
-        elif key not in ("file", "terms"):
+        elif key not in ("file", "terms", "macs_by_mode"):
             columns[key] = value
     return columns
 

@@ -6,7 +6,7 @@ from io import TextIOWrapper
 
 import typer
 
-from sdrjscc.cli import demo, export, link, listing, train
+from sdrjscc.cli import demo, export, link, listing, prune, train
 from sdrjscc.cli._console import console, fail
 from sdrjscc.errors import SdrJsccError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("link")(link.link)
 app.command("train")(train.train)
+app.command("prune")(prune.prune)
 app.command("export")(export.export)
 app.command("list")(listing.list_)
 

@@ -6,9 +6,11 @@ images [B,3,H,W] ── encode ──> payload ── mapper, channel, mapper �
 A codec may have more, which is used where it is there:
 
 - ``mapper_tables``: tensors by name that its mapper needs (:func:`sdrjscc.mapping.base.bind`);
-- ``loss_terms()``: scalars by name that a recipe may weight and add to its loss.
+- ``loss_terms()``: scalars by name that a recipe may weight and add to its loss;
+- ``modes``: how many header modes it encodes in ways of their own; without it, all are the same.
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
@@ -87,6 +89,29 @@ def from_payload(payload_hat: Tensor, channels: int, height: int, width: int) ->
     return groups.transpose(2, 3).reshape(-1, channels, height, width)
 
 
+def run_tiled(
+    network: Callable[[Tensor], Tensor], inputs: Tensor, *, halo: int | None, stride: int, encoding: bool
+) -> Tensor:
+    """Run a fully convolutional encoder or decoder, a large picture in tiles.
+
+    Args:
+        network: images ``[B, 3, H, W]`` to ``[B, c, H/stride, W/stride]``, or back.
+        inputs: images or latent.
+        halo: pixels of context that an output depends on at most; ``None``: never in tiles.
+        stride: pixels per latent position along one side.
+        encoding: whether it is the encoder.
+
+    Returns:
+        The network's output; while gradients are recorded nothing is cut.
+    """
+    if halo is None or torch.is_grad_enabled():
+        return network(inputs)
+    if encoding:
+        scale = Fraction(1, stride)
+        return apply_tiled(network, inputs, halo=halo, tile=_TILE_PX, multiple=stride, scale=scale)
+    return apply_tiled(network, inputs, halo=-(-halo // stride), tile=_TILE_PX // stride, scale=stride)
+
+
 class LatentCodec(nn.Module):
     """A convolutional encoder and decoder as a codec with analog payload.
 
@@ -98,7 +123,13 @@ class LatentCodec(nn.Module):
     uses_noise_var = False
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, *, channels: int, stride: int, values: int = 2,
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        *,
+        channels: int,
+        stride: int,
+        values: int = 2,
         halo: int | None = None,
     ) -> None:
         """Wrap two networks.
@@ -135,26 +166,14 @@ class LatentCodec(nn.Module):
 
     def encode(self, images: Tensor, plan: Plan) -> Tensor:
         """Encode ``[B, 3, H, W]`` into a latent payload ``[B, k, values]``."""
-        return to_payload(self._network(self.encoder, images, encoding=True), self.values)
+        latent = run_tiled(self.encoder, images, halo=self.halo, stride=self.multiple, encoding=True)
+        return to_payload(latent, self.values)
 
     def decode(self, payload_hat: Tensor, noise_var: Tensor, plan: Plan) -> Tensor:
         """Decode ``[B, k, values]`` into images ``[B, 3, H, W]``; see :meth:`Codec.decode`."""
         height, width = plan.height // self.multiple, plan.width // self.multiple
         latent = from_payload(payload_hat, self.channels, height, width)
-        return self._network(self.decoder, latent, encoding=False)
-
-    def _network(self, network: nn.Module, inputs: Tensor, *, encoding: bool) -> Tensor:
-        if self.halo is None or torch.is_grad_enabled():
-            result = network(inputs)
-            assert isinstance(result, Tensor)
-            return result
-        if encoding:
-            scale = Fraction(1, self.multiple)
-            return apply_tiled(
-                network, inputs, halo=self.halo, tile=_TILE_PX, multiple=self.multiple, scale=scale
-            )
-        halo, tile = -(-self.halo // self.multiple), _TILE_PX // self.multiple
-        return apply_tiled(network, inputs, halo=halo, tile=tile, scale=self.multiple)
+        return run_tiled(self.decoder, latent, halo=self.halo, stride=self.multiple, encoding=False)
 
 
 def load_codec(name: str, variant: str | None = None, **options: object) -> Codec:

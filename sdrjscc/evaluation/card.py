@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from sdrjscc.codecs._weights import save_weights
@@ -62,7 +61,7 @@ def export(
         mapper.assign_points(derived_generator("assignment", name))
     weights = target / f"{name}.safetensors"
     save_weights(codec, weights, recipe.codec["name"], architecture, half=True)
-    plan = codec.plan(CROP_PX, CROP_PX)
+    plan, curve = codec.plan(CROP_PX, CROP_PX), _curve(run / "log.jsonl")
     card = {
         "codec": recipe.codec["name"],
         "variant": architecture["variant"],
@@ -72,11 +71,11 @@ def export(
         "architecture": architecture,
         "rho": plan.symbols / (3 * CROP_PX * CROP_PX),
         "date": datetime.date.today().isoformat(),
-        "steps": step,
+        "steps": max([step, *(point["step"] for point in curve)]),  # pruning: of all rounds
         "recipe": recipe.model_dump(mode="json"),
         "data": data,
         "terms": terms,
-        "curve": _curve(run / "log.jsonl"),
+        "curve": curve,
         **_quality({**table, "weights": str(weights)}, recipe, test),
     }
     write_json_atomic(target / f"{name}.json", card)

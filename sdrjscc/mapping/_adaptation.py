@@ -19,14 +19,17 @@ def snr_boundaries(orders: Sequence[int], symbol_error_rate: float = 0.1) -> tup
     """SNR in dB above which each order but the first is used, ascending.
 
     Args:
-        orders: M of each header mode, ascending: orders of square QAM.
+        orders: M of each header mode, ascending, of square QAM or 2.
         symbol_error_rate: of hard decisions in white noise, at the boundary.
 
     Raises:
-        ConfigError: the orders do not ascend.
+        ConfigError: the orders do not ascend, or one is of another constellation.
     """
-    if any(lower >= higher for lower, higher in pairwise(orders)):
-        raise ConfigError(f"orders must ascend for a choice by SNR (got {list(orders)})")
+    ascending = all(lower < higher for lower, higher in pairwise(orders))
+    if not ascending or any(order != 2 and math.isqrt(order) ** 2 != order for order in orders):
+        raise ConfigError(
+            f"orders must be 2 or squares, and ascend, for a choice by SNR (got {list(orders)})"
+        )
     return tuple(-10.0 * math.log10(detection_noise_var(order, symbol_error_rate)) for order in orders[1:])
 
 
@@ -35,9 +38,7 @@ def mode_at(orders: Sequence[int], snr_db: float) -> int:
     return bisect_right(snr_boundaries(orders), snr_db)
 
 
-def snr_ranges(
-    orders: Sequence[int], lowest_db: float, highest_db: float
-) -> tuple[tuple[float, float], ...]:
+def snr_ranges(orders: Sequence[int], lowest_db: float, highest_db: float) -> tuple[tuple[float, float], ...]:
     """Lowest and highest SNR in dB of each mode, between outer limits.
 
     Raises:
@@ -45,6 +46,6 @@ def snr_ranges(
     """
     edges = (lowest_db, *snr_boundaries(orders), highest_db)
     if any(lower >= higher for lower, higher in pairwise(edges)):
-        inner = f"below {edges[1]:.1f} and above {edges[-2]:.1f}" if len(orders) > 1 else "ascending"
-        raise ConfigError(f"SNR limits must be {inner} dB (got {lowest_db} and {highest_db})")
+        needed = f"below {edges[1]:.1f} and above {edges[-2]:.1f} dB" if len(orders) > 1 else "ascending"
+        raise ConfigError(f"SNR limits must be {needed} (got {lowest_db} and {highest_db})")
     return tuple(pairwise(edges))

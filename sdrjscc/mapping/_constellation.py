@@ -67,11 +67,22 @@ class Constellation:
         columns, rows = self.columns.to(symbols.device), self.rows.to(symbols.device)
         return along_i[..., columns] * along_q[..., rows]
 
-    def posterior_mean(self, values: Tensor, symbols: Tensor, noise_var: Tensor) -> Tensor:
-        """Sum over j of P(j | symbol) values[j], like ``symbols``; ``values`` is real ``[M]``."""
+    def posterior_mean(
+        self, values: Tensor, symbols: Tensor, noise_var: Tensor, prior: Tensor | None = None
+    ) -> Tensor:
+        """Sum over j of P(j | symbol) values[j], like ``symbols``.
+
+        Args:
+            values: real ``[M]``.
+            symbols, noise_var: what was received.
+            prior: P(j), real ``[M]``, positive; ``None``: all points are equally likely.
+        """
         along_i, along_q = self._axis_posteriors(symbols, noise_var)
-        grid = values[self.lookup].to(along_i)
-        return ((along_i @ grid.T) * along_q).sum(-1)
+        if prior is None:
+            return _over_grid(values[self.lookup], along_i, along_q)
+        lookup = self.lookup.to(prior.device)
+        total = _over_grid((prior * values)[lookup], along_i, along_q)
+        return total / _over_grid(prior[lookup], along_i, along_q)
 
     def llr(self, symbols: Tensor, noise_var: Tensor) -> Tensor:
         """Exact log P(bit = 0) / P(bit = 1) of each bit, ``[..., bits]``; Gray order only.
@@ -142,6 +153,11 @@ def present(symbols: Tensor, noise_var: Tensor) -> tuple[Tensor, Tensor, Tensor]
     lost = torch.isinf(noise_var)
     kept = torch.where(lost, torch.zeros_like(symbols), symbols)
     return kept, torch.where(lost, 1.0, noise_var.clamp_min(LEAST_NOISE_VAR)), lost
+
+
+def _over_grid(grid: Tensor, along_i: Tensor, along_q: Tensor) -> Tensor:
+    """Sum of ``grid`` ``[rows, columns]`` weighted by ``[..., columns]`` and ``[..., rows]``."""
+    return ((along_i @ grid.to(along_i).T) * along_q).sum(-1)
 
 
 def _levels(count: int, unit: float) -> Tensor:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from sdrjscc.config import build_plugin
@@ -109,16 +110,21 @@ def bind(mapper: Mapper, codec: object) -> Mapper:
 def transmit(mapper: Mapper, payload: Tensor, send: Send, mode: int = 0) -> Passed:
     """Pass a payload through mapper and channel for training or evaluation.
 
+    A network may run in 16-bit floats: distances to codewords and the channel's noise do not.
+
     Args:
         mapper: bound to its codec.
         payload: of B transmissions, as the codec's ``encode`` returned it.
         send: the channel.
         mode: header mode.
     """
-    if isinstance(mapper, Trainable):
-        return mapper.transmit(payload, send, mode)
-    received, noise_var = send(mapper.map(payload, mode))
-    return Passed(mapper.demap(received, noise_var, mode), noise_var)
+    if payload.is_floating_point() and payload.itemsize < torch.float32.itemsize:
+        payload = payload.float()
+    with torch.autocast(payload.device.type, enabled=False):
+        if isinstance(mapper, Trainable):
+            return mapper.transmit(payload, send, mode)
+        received, noise_var = send(mapper.map(payload, mode))
+        return Passed(mapper.demap(received, noise_var, mode), noise_var)
 
 
 def modulation_orders(mapper: Mapper, codec: object = None) -> tuple[int, ...]:

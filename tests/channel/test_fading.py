@@ -60,7 +60,27 @@ def test_gradients_pass(generator):
     assert torch.equal(symbols.grad, torch.ones_like(symbols))
 
 
-@pytest.mark.parametrize("wrong", [{"k_factor": -1.0}, {"speed": "medium"}, {"k": 2.0}])
+@pytest.mark.parametrize("speed", ["slow", "fast"])
+def test_the_least_gain_lifts_deep_fades_and_keeps_their_phase(generator, speed):
+    symbols = torch.zeros(400, 50, dtype=torch.complex64)
+    state = generator.get_state()
+    plain = build(Config(speed=speed)).draw_gain(symbols, generator)
+    generator.set_state(state)
+    lifted = build(Config(speed=speed, least_gain=0.5)).draw_gain(symbols, generator)
+    deep = plain.abs() < 0.5
+    assert 0.1 < deep.float().mean() < 0.4  # 1 - exp(-1/4) = 0.22
+    torch.testing.assert_close(lifted[~deep], plain[~deep])
+    torch.testing.assert_close(lifted[deep], 0.5 * plain[deep] / plain[deep].abs())
+
+
+def test_the_least_gain_bounds_the_noise(generator):
+    symbols = torch.ones(20_000, 1, dtype=torch.complex64)
+    _, noise_var = build(Config(least_gain=0.1)).apply(symbols, 25.0, generator)
+    assert noise_var.max().item() == pytest.approx(100 * 10**-2.5, rel=1e-5)
+    assert (noise_var > 0.316).float().mean().item() == pytest.approx(0.01, abs=5 * 0.1 / 20_000**0.5)
+
+
+@pytest.mark.parametrize("wrong", [{"least_gain": -0.1}, {"k_factor": -1.0}, {"speed": "medium"}, {"k": 2.0}])
 def test_wrong_configuration_is_refused(wrong):
     with pytest.raises(ValidationError):
         Config(**wrong)

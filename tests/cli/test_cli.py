@@ -145,9 +145,22 @@ def test_unknown_preset_names_the_presets(picture: Path, capsys: pytest.CaptureF
 def test_list_codecs_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "codecs", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    keys = {"codec", "variant", "parameters", "macs", "macs_output_counted", "symbols_256"}
+    keys = {"codec", "variant", "options", "parameters", "symbols_256"}
+    keys |= {"macs", "macs_by_mode", "macs_output_counted"}
     assert all(set(row) == keys for row in rows)
+    assert all(row["macs"] == max(row["macs_by_mode"]) for row in rows)
     assert next(row for row in rows if row["variant"] == "60-E2D2")["parameters"] == 25_363
+    paper = {"size": "paper"}
+    wide = next(row for row in rows if row["variant"] == "ujscc" and row["options"] == paper)
+    assert wide["parameters"] == 1_804_934
+    assert len(wide["macs_by_mode"]) == 5
+
+
+def test_list_codecs_names_options_and_one_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "codecs"]) == 0
+    table = capsys.readouterr().out
+    assert "size paper" in table
+    assert "by mode" not in table
 
 
 @pytest.mark.parametrize("what", ["mappings", "channels", "radios", "waveforms", "presets", "weights"])

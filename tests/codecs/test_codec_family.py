@@ -35,6 +35,10 @@ def encode(codec, images, mode=0):
     return codec.encode(images, codec.plan(images.shape[-1], images.shape[-2], mode))
 
 
+def modes(codec):
+    return getattr(codec, "modes", 1)
+
+
 def clean(plan, batch=1):
     return torch.zeros(batch, plan.symbols)
 
@@ -68,7 +72,7 @@ def test_payload_and_picture_have_the_planned_shapes(name, rows, columns, batch)
 def _check_payload(payload, plan, batch):
     if plan.kind is PayloadKind.LATENT:
         assert payload.shape[:2] == (batch, plan.symbols)
-        assert payload.shape[2] in (1, 2)
+        assert payload.shape[2] >= 1
         assert payload.dtype == torch.float32
     elif plan.kind is PayloadKind.INDICES:
         assert payload.shape == (batch, plan.symbols)
@@ -77,6 +81,19 @@ def _check_payload(payload, plan, batch):
         assert payload.ndim == 2
         assert payload.dtype == torch.uint8
         assert payload.max() <= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_mode_has_the_planned_shapes(name):
+    codec, images = untrained(name), pictures(2, 32, 48)
+    for mode in range(modes(codec)):
+        plan = codec.plan(48, 32, mode)
+        assert plan.mode == mode
+        with torch.inference_mode():
+            payload = codec.encode(images, plan)
+            decoded = codec.decode(payload, clean(plan, 2), plan)
+        _check_payload(payload, plan, 2)
+        assert decoded.shape == images.shape
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,15 +153,19 @@ def test_it_runs_on_the_meta_device(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_reach_every_parameter(name):
     codec = untrained(name)
-    plan = codec.plan(32, 32)
-    codec.decode(encode(codec, pictures(1, 32, 32)), clean(plan), plan).square().sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in codec.parameters())
+    for mode in range(modes(codec)):
+        plan = codec.plan(32, 32, mode)
+        codec.decode(encode(codec, pictures(1, 32, 32), mode), clean(plan), plan).square().sum().backward()
+    mappers = {id(table) for table in getattr(codec, "mapper_tables", {}).values()}
+    own = [p for p in codec.parameters() if id(p) not in mappers]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in own)
 
 
 @pytest.mark.parametrize("name", TILED)
 def test_tiles_give_the_whole_picture(name):
-    codec, images = untrained(name), pictures(1, 1100, 1100)
-    plan = codec.plan(1100, 1100)
+    codec = untrained(name)
+    side = -(-1100 // codec.multiple) * codec.multiple
+    images, plan = pictures(1, side, side), codec.plan(side, side)
     with torch.inference_mode():
         tiled = encode(codec, images)
         restored = codec.decode(tiled, clean(plan), plan)

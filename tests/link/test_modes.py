@@ -79,7 +79,7 @@ def test_the_mode_is_not_in_the_digest() -> None:
 def test_another_codec_takes_the_mapping_that_it_is_made_for() -> None:
     changed = with_codec(load_link("loopback"), "ren2026/gamma-0.5", weights="untrained")
     assert changed.codec["variant"] == "gamma-0.5"
-    assert changed.mapping["name"] == "analog_real"
-    digital = with_codec(changed, mapping="uniform_qam", mode=1)
-    assert (digital.codec, digital.mapping["name"], digital.mode) == (changed.codec, "uniform_qam", 1)
-    assert with_codec(digital) == digital
+    assert changed.mapping["name"] == "uniform_qam"
+    analog = with_codec(changed, mapping="analog_real", mode=0)
+    assert (analog.codec, analog.mapping["name"], analog.mode) == (changed.codec, "analog_real", 0)
+    assert with_codec(analog) == analog

@@ -9,7 +9,7 @@ from payload_examples import decided, example, label, modes, noisy, seeded, tabl
 from sdrjscc import plugins
 from sdrjscc.config import Section
 from sdrjscc.errors import ConfigError
-from sdrjscc.mapping.base import Mapper, Passed, bind, build_mapper, transmit
+from sdrjscc.mapping.base import Mapper, Passed, bind, build_mapper, modulation_orders, transmit
 from sdrjscc.payload import PayloadKind
 
 NAMES = plugins.available("mapping")
@@ -83,6 +83,15 @@ def test_mean_power_is_1(table):
         assert points.abs().square().mean().item() == pytest.approx(1.0, rel=1e-9)
         used = mapped[:, :200].flatten()
         assert (used[:, None] - points).abs().amin(-1).max() < 1e-6
+
+
+@every_mapper
+def test_its_orders_are_those_of_its_modes(table):
+    mapper = build_mapper(table)
+    orders = modulation_orders(mapper)
+    assert max(1, len(orders)) == modes(mapper)
+    assert bool(orders) == hasattr(mapper, "points")
+    assert orders == tuple(len(mapper.points(mode)) for mode in range(len(orders)))
 
 
 @every_mapper
@@ -169,6 +178,19 @@ def test_the_training_pass_brings_a_gradient_to_a_latent(table):
         transmit(mapper, payload, noisy(5.0), mode).payload_hat.square().sum().backward()
         assert payload.grad.isfinite().all()
         assert (payload.grad != 0).any(-1).float().mean() > 0.5
+
+
+@every_mapper
+def test_a_network_in_16_bit_floats_is_mapped_in_32(table):
+    mapper = build_mapper(table)
+    for mode in first_and_last(mapper):
+        payload = example(mapper, 2, 50, mode)
+        if mapper.kind is PayloadKind.LATENT:
+            payload = payload.bfloat16()
+        with torch.autocast("cpu", torch.bfloat16):
+            passed = transmit(mapper, payload, noisy(10.0), mode)
+        full = payload.float() if mapper.kind is PayloadKind.LATENT else payload
+        assert torch.equal(passed.payload_hat, transmit(mapper, full, noisy(10.0), mode).payload_hat)
 
 
 @every_mapper
