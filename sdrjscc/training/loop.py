@@ -24,6 +24,7 @@ from sdrjscc.images.datasets import CropSource, check_sides, find_images, split_
 from sdrjscc.mapping.base import build_mapper
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.checkpoint import read_checkpoint, write_best, write_checkpoint
+from sdrjscc.training.muon import Muon, layer_weights
 from sdrjscc.training.objective import Objective, enter
 from sdrjscc.training.recipe import Optimizer, Recipe
 from sdrjscc.training.schedule import learning_rate
@@ -207,9 +208,14 @@ def build_symbol_channel(table: dict[str, Any]) -> SymbolChannel:
 
 
 def _build_optimizer(config: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "muon": Muon}
+    matrices = layer_weights(network)
     groups = [
-        {"params": [weights], "factor": _relative_scale(weights) if config.relative else 1.0}
+        {
+            "params": [weights],
+            "factor": _relative_scale(weights) if config.relative else 1.0,
+            "matrix": weights in matrices,
+        }
         for weights in network.parameters()
     ]
     optimizer: torch.optim.Optimizer = kinds[config.name](

@@ -19,15 +19,14 @@ class Data(Section):
 
 
 class Optimizer(Section):
-    """``[optimizer]``: Adam or AdamW with linear warm-up and cosine decay to zero.
+    """``[optimizer]``: Adam, AdamW or Muon with linear warm-up and cosine decay to zero.
 
     ``relative`` makes the rate of each weight tensor of two dimensions or more proportional to its
-    root mean square at the start, ``learning_rate`` being that of one of 0.1: Adam's steps have
-    one size, so that a wide layer of small weights otherwise learns, relatively, faster than a
-    narrow one.
+    root mean square at the start, ``learning_rate`` being that of one of 0.1: steps have one size,
+    so that a wide layer of small weights otherwise learns, relatively, faster than a narrow one.
     """
 
-    name: Literal["adam", "adamw"] = "adamw"
+    name: Literal["adam", "adamw", "muon"] = "adamw"
     learning_rate: float = Field(2e-3, gt=0)
     relative: bool = False
     weight_decay: float = Field(0.0, ge=0)
