@@ -2,6 +2,7 @@
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ class Listed(StrEnum):
     PRESETS = "presets"
 
 
+_IN_NAME = ("file", "codec", "variant")
 _FAMILIES = {
     Listed.MAPPINGS: "mapping",
     Listed.CHANNELS: "channel",
@@ -82,17 +84,21 @@ def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """The row as columns: a table by SNR becomes a column per SNR; what is too long for one goes."""
     columns: dict[str, Any] = {}
+    if "file" in row:  # weights: their name says codec and variant
+        row = {"name": Path(str(row["file"])).stem} | {k: v for k, v in row.items() if k not in _IN_NAME}
     for key, value in row.items():
         if key == "options":
             columns[key] = ", ".join(f"{option} {chosen}" for option, chosen in value.items())
         elif isinstance(value, dict):
             columns |= {f"{level} dB": entry for level, entry in value.items()}
-        elif key not in ("file", "terms", "macs_by_mode"):
+        elif key not in ("terms", "macs_by_mode"):
             columns[key] = value
     return columns
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, int) and value >= 10_000_000_000:
+        return f"{value / 1e9:.1f} G"
     if isinstance(value, int):
         return f"{value / 1e6:.1f} M" if value >= 1_000_000 else f"{value:,}"
     if isinstance(value, float):
