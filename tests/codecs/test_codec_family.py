@@ -162,10 +162,11 @@ def test_gradients_reach_every_parameter(name):
 
 
 @pytest.mark.parametrize("name", TILED)
-def test_tiles_give_the_whole_picture(name):
+@pytest.mark.parametrize(("height_px", "width_px"), [(60, 1100), (1100, 60)])
+def test_tiles_give_the_whole_picture(name, height_px, width_px):
     codec = untrained(name)
-    side = -(-1100 // codec.multiple) * codec.multiple
-    images, plan = pictures(1, side, side), codec.plan(side, side)
+    height, width = (-(-side // codec.multiple) * codec.multiple for side in (height_px, width_px))
+    images, plan = pictures(1, height, width), codec.plan(width, height)
     with torch.inference_mode():
         tiled = encode(codec, images)
         restored = codec.decode(tiled, clean(plan), plan)

@@ -1,5 +1,6 @@
 """LICRnet is the network its docstring says, at every size; its attention held against plain loops."""
 
+import copy
 import itertools
 import math
 from fractions import Fraction
@@ -201,6 +202,7 @@ def rolled(module, maps):
 
 
 def other_filling(pad, maps, sides):
+    """7 instead of 0 around what has channels; the one that tells real from filled stays."""
     real = pad(torch.ones_like(maps[:1, ..., :1]), sides)
     return pad(maps, sides) + (7.0 * (1 - real) if maps.shape[-1] > 1 else 0.0)
 
@@ -228,6 +230,9 @@ class TestDepthwise:
         assert module.weight.grad is None
         assert maps.grad is not None
 
-    def test_other_types_and_many_threads_take_torchs_own(self):
-        module, maps = DepthwiseConv2d(4, 5).double(), random(1, 4, 6, 6).double()
-        assert type(module(maps).grad_fn).__name__ == "ConvolutionBackward0"
+    def test_other_types_and_many_threads_take_torchs_own(self, monkeypatch):
+        module, maps = DepthwiseConv2d(4, 5), random(1, 4, 6, 6)
+        own = "ConvolutionBackward0"
+        assert type(copy.deepcopy(module).double()(maps.double()).grad_fn).__name__ == own
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+        assert type(module(maps).grad_fn).__name__ == own
