@@ -1,0 +1,67 @@
+"""Exported weights: codewords on their points, the card's levels and name."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_runs import recipe, trainer
+
+from sdrjscc.evaluation.card import export
+from sdrjscc.mapping._assignment import detection_noise_var, distortion, transition
+from sdrjscc.mapping._constellation import constellation
+
+PHASES = [{"steps": 3, "crop": 16, "batch": 2, "modes": [0, 1, 2, 3, 4]}]
+RUN = {
+    "codec": {"name": "ujscc", "weights": "untrained"},
+    "mapping": {"name": "vq"},
+    "terms": {"codebook": 1.0},
+    "run_phases": PHASES,
+    "run_snr_db": (-5, 30),
+    "run_snr_by_mode": True,
+}
+
+
+@pytest.fixture(scope="module")
+def exported(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict]:
+    """Run, target folder and card."""
+    run, target = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("weights")
+    list(trainer(pictures, run, recipe(**RUN, channel={"name": "fading"})).run())
+    test = tmp_path_factory.mktemp("test")
+    for path in sorted(pictures.iterdir())[:2]:
+        (test / path.name).write_bytes(path.read_bytes())
+    return run, target, export(run, test, target, data="gradients", terms="none", name="tiny")
+
+
+def test_the_name_is_the_files(exported: tuple[Path, Path, dict]) -> None:
+    _, target, card = exported
+    assert sorted(path.name for path in target.iterdir()) == ["tiny.json", "tiny.safetensors"]
+    assert card["file"] == "tiny.safetensors"
+    assert json.loads((target / "tiny.json").read_text()) == json.loads(json.dumps(card))
+
+
+def test_levels_reach_as_high_as_the_training(exported: tuple[Path, Path, dict]) -> None:
+    _, _, card = exported
+    assert list(card["psnr_db"]) == ["1", "4", "7", "10", "13", "19", "25"]
+    assert list(card["psnr_db_own_channel"]) == list(card["psnr_db"])
+    assert card["psnr_db_own_channel"] != card["psnr_db"]
+    assert card["psnr_db_full"] == card["psnr_db"], "no picture is larger than a crop"
+
+
+@pytest.mark.parametrize("mode", range(5))
+def test_codewords_are_the_same_on_better_points(exported: tuple[Path, Path, dict], mode: int) -> None:
+    run, target, _ = exported
+    key = f"codebooks.{mode}"
+    before, after = (
+        load_file(path)[key].float() for path in (run / "best.safetensors", target / "tiny.safetensors")
+    )
+    found = torch.cdist(after, before).argmin(1)
+    assert sorted(found.tolist()) == list(range(len(before))), "a permutation"
+    torch.testing.assert_close(after, before[found], rtol=2e-3, atol=1e-3)
+    points = constellation(len(before), "snake")
+    channel = transition(points, detection_noise_var(points.order, 0.1))
+    cost = distortion(before.double(), channel)
+    better = distortion(after.double(), channel)
+    assert better <= cost * 1.001
+    assert mode < 2 or better < 0.9 * cost, "random codewords can be placed much better"
