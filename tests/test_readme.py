@@ -10,6 +10,7 @@ import torch
 
 from sdrjscc.codecs.base import build_codec
 from sdrjscc.linkfile import preset_names
+from sdrjscc.plugins import available
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -35,4 +36,13 @@ def test_bring_your_own_codec(own_codec):
 
 
 def test_every_preset_is_listed():
-    assert set(preset_names()) == set(re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE))
+    assert set(preset_names()) == _first_column("Presets")
+
+
+def test_every_codec_is_listed():
+    assert set(available("codecs")) == _first_column("Codecs")
+
+
+def _first_column(section):
+    text = README.partition(f"### {section}\n")[2].partition("\n#")[0]
+    return set(re.findall(r"^\| `([a-z0-9_-]+)` \|", text, re.MULTILINE))

@@ -156,7 +156,11 @@ def test_list_codecs_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(wide["macs_by_mode"]) == 5
 
 
-def test_list_codecs_names_options_and_one_cost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_codecs_names_options_and_one_cost(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"codec": "own", "options": {"size": "paper"}, "macs": 7, "macs_by_mode": [5, 7]}
+    monkeypatch.setattr("sdrjscc.codecs._catalogue.codec_rows", lambda: [row])
     assert main(["list", "codecs"]) == 0
     table = capsys.readouterr().out
     assert "size paper" in table
