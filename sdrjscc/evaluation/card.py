@@ -3,12 +3,13 @@
 import datetime
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from sdrjscc.codecs._weights import save_weights
+from sdrjscc.codecs._weights import UNTRAINED, save_weights
 from sdrjscc.codecs.base import build_codec
 from sdrjscc.config import build_plugin, configure
 from sdrjscc.errors import TrainingError
@@ -23,6 +24,7 @@ from sdrjscc.training.checkpoint import read_run
 from sdrjscc.training.recipe import Recipe
 
 CROP_PX = 256
+_RESERVED = ("bundled", UNTRAINED)
 HIGH_SNR_DB = (25.0,)
 
 
@@ -45,8 +47,13 @@ def export(
         The card.
 
     Raises:
-        TrainingError: the run has no weights, or there are no test pictures.
+        TrainingError: the run has no weights, there are no test pictures, or the name is no name.
     """
+    if name is not None and (name in _RESERVED or not re.fullmatch(r"[\w][\w.-]*", name)):
+        raise TrainingError(
+            f"a name of weights must be letters, digits, '-', '_' and '.', and not {' or '.join(_RESERVED)} "
+            f"(got '{name}')"
+        )
     best = run / "best.safetensors"
     if not best.exists():
         raise TrainingError(f"a run must hold best.safetensors to be exported (there is none in {run})")

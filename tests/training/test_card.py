@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from training_runs import recipe, trainer
 
+from sdrjscc.errors import TrainingError
 from sdrjscc.evaluation.card import export
 from sdrjscc.mapping._assignment import detection_noise_var, distortion, transition
 from sdrjscc.mapping._constellation import constellation
@@ -65,3 +66,10 @@ def test_codewords_are_the_same_on_better_points(exported: tuple[Path, Path, dic
     better = distortion(after.double(), channel)
     assert better <= cost * 1.001
     assert mode < 2 or better < 0.9 * cost, "random codewords can be placed much better"
+
+
+@pytest.mark.parametrize("name", ["../escaped", "", "a/b", "untrained", "bundled", ".hidden"])
+def test_a_name_is_a_name(exported: tuple[Path, Path, dict], tmp_path: Path, name: str) -> None:
+    with pytest.raises(TrainingError, match="a name of weights must be letters"):
+        export(exported[0], tmp_path, tmp_path, data="", terms="", name=name)
+    assert list(tmp_path.iterdir()) == []
