@@ -25,7 +25,7 @@ from sdrjscc.mapping.base import build_mapper
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.checkpoint import read_checkpoint, write_best, write_checkpoint
 from sdrjscc.training.muon import Muon, layer_weights
-from sdrjscc.training.objective import Objective, enter
+from sdrjscc.training.objective import Objective, check_modes, enter
 from sdrjscc.training.recipe import Optimizer, Recipe
 from sdrjscc.training.schedule import learning_rate
 from sdrjscc.training.validate import validation_batches, validation_mode, validation_psnr_db
@@ -74,6 +74,7 @@ class Trainer:
         self.network = codec.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mapper = build_mapper(recipe.mapping)
         self.channel = build_symbol_channel(recipe.channel)
+        check_modes(recipe, self.mapper, codec)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = _build_optimizer(recipe.optimizer, self.network)
         self.train_source, validation = _sources(recipe, data, codec.multiple)

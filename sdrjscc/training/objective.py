@@ -72,6 +72,23 @@ class Objective(nn.Module):
         return snr_ranges(modulation_orders(self._mapper, self.network), *run.snr_db)[mode]
 
 
+def check_modes(recipe: Recipe, mapper: Mapper, codec: object) -> None:
+    """Check that codec and mapper have the modes of every phase.
+
+    Raises:
+        TrainingError: a mode is not there, or named twice.
+    """
+    orders = modulation_orders(mapper, codec)
+    there = max(1, len(orders))
+    for phase in recipe.run.phases:
+        if min(phase.modes) < 0 or max(phase.modes) >= there or len(set(phase.modes)) < len(phase.modes):
+            numbered = ", ".join(f"{number}: {order}" for number, order in enumerate(orders)) or "0: analog"
+            raise TrainingError(
+                f"modes must be different ones of mapping {recipe.mapping['name']} ({numbered}; "
+                f"got {list(phase.modes)})"
+            )
+
+
 def enter(phase: Phase, network: nn.Module) -> None:
     """Put the network into the phase's state: what is trained, and what stays as it is.
 

@@ -157,3 +157,13 @@ def test_validation_pictures_of_one_size_share_a_batch(pictures: Path) -> None:
     paths = sorted(pictures.iterdir())
     (batch,) = validation_batches(paths, 4)
     assert batch.shape == (24, 3, 40, 48)
+
+
+@pytest.mark.parametrize("modes", [[0, 7], [-1], [1, 1]])
+def test_modes_are_checked_at_the_start(pictures: Path, tmp_path: Path, modes: list[int]) -> None:
+    phases = [{"steps": 4, "crop": 16, "batch": 2, "modes": modes}]
+    with pytest.raises(TrainingError, match=r"different ones of mapping vq \(0: 2, 1: 4; got \["):
+        trainer(pictures, tmp_path, coded(run_phases=phases, run_snr_by_mode=True))
+    analog = recipe(run_phases=[{"steps": 4, "crop": 16, "batch": 2, "modes": [1]}])
+    with pytest.raises(TrainingError, match=r"mapping analog \(0: analog; got \[1\]\)"):
+        trainer(pictures, tmp_path, analog)
