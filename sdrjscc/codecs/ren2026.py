@@ -11,7 +11,8 @@ parameters, those of the other variants Table II's 6.25 million. Pruning removes
 ``gamma-...`` is what is left of ``base``. ``reduced`` is the paper's bandwidth-reduced model:
 the network of ``gamma-0.5``, trained at that width from the beginning.
 
-Settled here, where the paper is silent: the strides; a transposed convolution of even kernel and
+Settled here, where the paper is silent: the strides; the initial weights, those of a linear
+transform coder (:mod:`sdrjscc.codecs._linear_start`); a transposed convolution of even kernel and
 stride 1 gives one row and one column too many, and the last ones are cut off. In training mode a
 histogram of the latent is kept beside the weights: from it come the constants with which symbols
 have unit mean power over the training data, so that no transmission needs a factor of its own
@@ -27,6 +28,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from sdrjscc.codecs._layers import same_conv
+from sdrjscc.codecs._linear_start import markov_stages, set_layer
 from sdrjscc.codecs._weights import WEIGHTS_HELP, load_weights
 from sdrjscc.codecs.base import LatentCodec
 from sdrjscc.config import Section
@@ -57,6 +59,8 @@ _ENCODER_WIDTHS, _ENCODER_STRIDES = (3, 16, 32, 64, 128, 256), (2, 2, 2, 2, 1, 1
 _DECODER_WIDTHS, _DECODER_STRIDES = (256, 128, 64, 32, 16, 3), (1, 1, 2, 2, 2, 2)
 _STRIDE = 16
 _HALO_PX = 96  # the encoder sees 94 px around, the decoder at most 6 positions of 16 px
+_LATENT_SLOPE = 4.76  # best line from sigmoid(x) back to x, for standard normal x
+_OUTPUT_SLOPE = 4.6  # sigmoid(4.6 (x - 1/2)) is near to x in [0, 1]
 _CELLS = 256
 _SLOWEST = 0.01
 
@@ -108,6 +112,7 @@ class Ren2026(LatentCodec):
 
     def __init__(self, channels: int, kernels: tuple[int, ...]) -> None:
         encoder, decoder = _Encoder(channels), _decoder(channels, kernels)
+        _start_linear(encoder, decoder, channels)
         super().__init__(encoder, decoder, channels=channels, stride=_STRIDE, values=1, halo=_HALO_PX)
 
     @property
@@ -167,6 +172,23 @@ def _decoder(channels: int, kernels: tuple[int, ...]) -> nn.Sequential:
     for (inputs, outputs), stride, kernel in zip(widths, _DECODER_STRIDES, kernels, strict=True):
         layers += [*_transposed(inputs, outputs, kernel, stride), nn.ReLU()]
     return nn.Sequential(*layers[:-1], nn.Sigmoid())
+
+
+def _start_linear(encoder: _Encoder, decoder: nn.Sequential, channels: int) -> None:
+    """Initial weights of a transform coder; a factor makes up for the slope of either sigmoid."""
+    stages = markov_stages((*_ENCODER_WIDTHS, channels), _ENCODER_STRIDES)
+    down = [layer for layer in encoder.layers if isinstance(layer, nn.Conv2d)]
+    up = [layer for layer in decoder if isinstance(layer, nn.ConvTranspose2d)]
+    for index, (stage, analysis, synthesis) in enumerate(zip(stages, down, reversed(up), strict=True)):
+        set_layer(analysis, stage.blocks, stage.bias)
+        blocks, bias = stage.blocks, stage.back
+        if index == 0:
+            blocks, bias = blocks * _OUTPUT_SLOPE, (bias - 0.5) * _OUTPUT_SLOPE
+        if index == len(stages) - 1:
+            blocks = blocks * (stage.deviation * _LATENT_SLOPE)
+            bias = bias - 0.5 * blocks.sum((0, 2, 3))
+            encoder.norm.running_var.fill_(stage.deviation**2)
+        set_layer(synthesis, blocks, bias)
 
 
 def _transposed(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Module]:

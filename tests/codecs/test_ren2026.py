@@ -60,6 +60,20 @@ def watched(network, batches=3):
     return torch.cat(seen)
 
 
+@pytest.mark.parametrize("variant", ["base", "table1", "reduced"])
+def test_before_training_it_is_a_transform_coder(variant):
+    """Smooth colours come through without noise; random weights would give one grey."""
+    network = codec(variant)
+    corners = torch.rand(2, 3, 3, 3, generator=torch.Generator().manual_seed(4))
+    images = nn.functional.interpolate(corners, size=(96, 96), mode="bilinear", align_corners=True)
+    with torch.no_grad():
+        plan = network.plan(96, 96)
+        payload = network.encode(images, plan)
+        decoded = network.decode(payload, torch.zeros(payload.shape[:2]), plan)
+    error = (decoded - images)[..., 16:-16, 16:-16].square().mean()
+    assert error < 0.1 * images.var()
+
+
 def test_there_is_a_count_for_every_variant():
     assert set(PARAMETERS) == set(VARIANTS)
 
@@ -193,7 +207,7 @@ class TestLatentStatistics:
         bound = bind(mapper, network)
         assert bound.map(latents, mode).abs().square().mean().item() == pytest.approx(1.0, abs=1e-4)
         if mode:
-            assert mapper.map(latents, mode).abs().square().mean().item() < 0.8
+            assert mapper.map(latents, mode).abs().square().mean().item() < 0.9
 
     def test_it_is_part_of_what_both_ends_must_share(self, tmp_path):
         network, found = narrow(), []
