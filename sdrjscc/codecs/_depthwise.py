@@ -70,20 +70,15 @@ def weight_gradient(maps: Tensor, gradient: Tensor, kernel: int) -> Tensor:
         t.detach().permute(0, 2, 3, 1).contiguous().view(batch, height, -1).numpy() for t in (maps, gradient)
     )
     columns = torch.zeros(kernel, kernel, width * channels)  # summed over the columns at the end
-    _machine_code()(inputs, outputs, columns.numpy(), channels)
+    _compiled()(inputs, outputs, columns.numpy(), channels)
     return columns.view(kernel, kernel, width, channels).sum(2).permute(2, 0, 1).unsqueeze(1)
 
 
 @cache
-def _machine_code() -> Callable[..., None]:
-    import numba
+def _compiled() -> Callable[..., None]:
+    from sdrjscc.compiled import machine_code
 
-    signature, options = "void(f4[:,:,::1],f4[:,:,::1],f4[:,:,::1],i8)", {"nogil": True, "fastmath": True}
-    try:
-        return numba.njit(signature, cache=True, **options)(_correlate)  # type: ignore[no-any-return]
-    except Exception:
-        # No folder can be written for numba's cache; faults of the code itself come again.
-        return numba.njit(signature, **options)(_correlate)  # type: ignore[no-any-return]
+    return machine_code("void(f4[:,:,::1],f4[:,:,::1],f4[:,:,::1],i8)")(_correlate)
 
 
 def _correlate(inputs: Any, outputs: Any, columns: Any, channels: Any) -> None:

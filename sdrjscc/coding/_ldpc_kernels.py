@@ -1,18 +1,16 @@
 """The loops of the LDPC code that must be machine code. Import it where it is used: it compiles.
 
-Compiled once and kept in numba's disk cache; where no cache can be written, compiled for this
-process only. The loops walk a :class:`sdrjscc.coding._base_graph.LiftedGraph` edge by edge.
-Indices are unsigned, which spares numba's handling of negative ones and lets loops vectorise.
+The loops walk a :class:`sdrjscc.coding._base_graph.LiftedGraph` edge by edge. Indices are unsigned,
+which spares numba's handling of negative ones and lets loops vectorise.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+from sdrjscc.compiled import inlined, machine_code
+
 _Index = NDArray[np.uint64]
 _Graph = tuple[_Index, _Index, _Index, np.uint64]
 """First edge of each row, columns, shifts, lifting size: the parts of a lifted graph."""
@@ -23,41 +21,25 @@ _LANES = 16
 _HUGE = np.float32(3e38)
 
 
-def _machine_code(signature: str) -> Callable[[_Function], _Function]:
-    def compiled(function: _Function) -> _Function:
-        try:
-            result = numba.njit(signature, nogil=True, fastmath=True, cache=True)(function)
-        except Exception:
-            # No folder can be written, or what is cached is spoilt; faults of the code come again.
-            result = numba.njit(signature, nogil=True, fastmath=True)(function)
-        return result  # type: ignore[no-any-return]
-
-    return compiled
-
-
-def _inlined(function: _Function) -> _Function:
-    return numba.njit(nogil=True, fastmath=True)(function)  # type: ignore[no-any-return]
-
-
-@_inlined
+@inlined
 def _add(total: Any, at: Any, values: Any, start: Any, count: Any) -> None:
     for z in range(count):
         total[at + z] ^= values[start + z]
 
 
-@_inlined
+@inlined
 def _copy(target: Any, at: Any, values: Any, start: Any, count: Any) -> None:
     for z in range(count):
         target[at + z] = values[start + z]
 
 
-@_inlined
+@inlined
 def _add_signs(odd: Any, at: Any, values: Any, start: Any, count: Any) -> None:
     for z in range(count):
         odd[at + z] ^= values[start + z] < 0
 
 
-@_machine_code(f"void(u1[:,::1],{_GRAPH},u8)")
+@machine_code(f"void(u1[:,::1],{_GRAPH},u8)")
 def encode(words: NDArray[np.uint8], graph: _Graph, info_columns: int) -> None:
     """Fill in the parity bits of systematic words, uint8 ``[B, code_bits]``, in place.
 
@@ -94,7 +76,7 @@ def encode(words: NDArray[np.uint8], graph: _Graph, info_columns: int) -> None:
                 _copy(word, columns[last] * lifting, total, zero, lifting)
 
 
-@_inlined
+@inlined
 def _gather(extrinsic: Any, at: Any, messages: Any, start: Any, row: Any, count: Any) -> None:
     """Take old messages out of posteriors; update a row's least, second magnitude and sign."""
     least, second, sign = row
@@ -108,7 +90,7 @@ def _gather(extrinsic: Any, at: Any, messages: Any, start: Any, row: Any, count:
         sign[z] = -sign[z] if value < 0 else sign[z]
 
 
-@_inlined
+@inlined
 def _scatter(extrinsic: Any, at: Any, messages: Any, start: Any, row: Any, count: Any) -> None:
     """Make new messages and turn extrinsic values into posteriors with them."""
     least, second, sign = row
@@ -121,7 +103,7 @@ def _scatter(extrinsic: Any, at: Any, messages: Any, start: Any, row: Any, count
         extrinsic[at + z] = value + message
 
 
-@_inlined
+@inlined
 def _is_codeword(word: Any, graph: Any) -> Any:
     """Whether every parity check holds and no bit is undecided (posterior exactly 0)."""
     row_start, columns, shifts, lifting = graph
@@ -138,7 +120,7 @@ def _is_codeword(word: Any, graph: Any) -> Any:
     return word.all()
 
 
-@_machine_code(f"void(f4[:,::1],b1[::1],{_GRAPH},i8,f4)")
+@machine_code(f"void(f4[:,::1],b1[::1],{_GRAPH},i8,f4)")
 def decode(
     posteriors: NDArray[np.float32],
     parity_ok: NDArray[np.bool_],

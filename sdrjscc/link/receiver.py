@@ -19,15 +19,16 @@ from sdrjscc.framing.header import Header, decode_headers, encode_headers, warm_
 from sdrjscc.link.stream import SampleStream
 from sdrjscc.receive.acquire import HOP, PEAK_DISTANCE, Peaks, Search, cfo_range, peaks, shift_range
 from sdrjscc.receive.align import Locator, refine
+from sdrjscc.receive.condition import BLOCK as CONDITIONED
 from sdrjscc.receive.estimate import FIRST_DELAY
 from sdrjscc.receive.head import Head, header_symbols, read_head, train_on_header
 from sdrjscc.receive.payload import Payload, read_payload
 from sdrjscc.waveform.base import CHIRP_SIZE, HEADER, PAYLOAD_START, Waveform, phasor
 
-_SLICE = 128 * HOP
-_PIECE = 32 * HOP
-_BATCH = 32
-_PAYLOAD_BATCH = 20
+_SLICE = 128 * CONDITIONED
+_PIECE = 32 * CONDITIONED
+_BATCH = 64
+_PAYLOAD_BATCH = 64
 _SLACK = 64
 _BRIDGED = 4096
 _RETRY_RAD = 0.35

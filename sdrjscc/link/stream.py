@@ -32,7 +32,7 @@ class SampleStream:
         self._first = 0
         self.refused = 0
         self.start = self.end = position - lead
-        self._hold(torch.zeros(antennas, lead, dtype=torch.complex64), torch.zeros(lead, dtype=torch.bool))
+        self._room(torch.zeros(lead, dtype=torch.bool)).zero_()
 
     @property
     def received(self) -> int:
@@ -56,42 +56,51 @@ class SampleStream:
         )
 
     def _append(self, samples: Tensor, lost: Tensor) -> None:
-        self._raw.append(samples)
-        self._raw_lost.append(lost)
-        self._waiting += samples.shape[-1]
-        if self._waiting >= BLOCK:
-            self._condition(self._waiting // BLOCK * BLOCK)
+        whole = (self._waiting + samples.shape[-1]) // BLOCK * BLOCK
+        if whole:
+            raw = torch.cat([*self._raw, samples], dim=-1) if self._raw else samples
+            lost = torch.cat([*self._raw_lost, lost]) if self._raw else lost
+            self._condition(raw[:, :whole], lost[:whole])
+            self._raw, self._raw_lost, self._waiting = [], [], 0
+            samples, lost = raw[:, whole:], lost[whole:]
+        if len(lost):  # copied: the caller may use its buffer again
+            self._raw.append(samples.clone())
+            self._raw_lost.append(lost.clone())
+            self._waiting += len(lost)
 
-    def _condition(self, count: int) -> None:
-        one = len(self._raw) == 1
-        raw = self._raw[0] if one else torch.cat(self._raw, dim=-1)
-        lost = self._raw_lost[0] if one else torch.cat(self._raw_lost)
-        clean = self._conditioner.correct(raw[:, :count])
-        self._hold(clean.masked_fill(lost[:count], 0) if lost[:count].any() else clean, lost[:count])
-        self._raw, self._raw_lost = [raw[:, count:].clone()], [lost[count:].clone()]
-        self._waiting -= count
+    def _condition(self, raw: Tensor, lost: Tensor) -> None:
+        clean = self._room(lost)
+        self._conditioner.correct(raw, clean)
+        if lost.any():
+            clean.masked_fill_(lost, 0)
 
-    def _hold(self, samples: Tensor, lost: Tensor) -> None:
-        """Write samples behind those held; the buffer is compacted, or grows, when it is full."""
-        held, count = self.end - self.start, samples.shape[-1]
-        if self._first + held + count > self._samples.shape[-1]:
-            size = max(2 * (held + count), _LEAST_BUFFER)
-            fresh = torch.empty(self._antennas, size, dtype=torch.complex64)
-            fresh_lost = torch.empty(size, dtype=torch.bool)
-            fresh[:, :held] = self._samples[:, self._first : self._first + held]
-            fresh_lost[:held] = self._lost[self._first : self._first + held]
-            self._samples, self._lost, self._first = fresh, fresh_lost, 0
-        at = self._first + held
-        self._samples[:, at : at + count] = samples
+    def _room(self, lost: Tensor) -> Tensor:
+        """Samples ``[A, n]`` to be written behind those held, marked as ``lost`` ``[n]`` says."""
+        count = len(lost)
+        if self._first + self.end - self.start + count > self._samples.shape[-1]:
+            self._compact(count)
+        at = self._first + self.end - self.start
         self._lost[at : at + count] = lost
         self.end += count
+        return self._samples[:, at : at + count]
+
+    def _compact(self, count: int) -> None:
+        """Move what is held to the front, of a larger buffer where there is not much room."""
+        held = self.end - self.start
+        old, size = slice(self._first, self._first + held), 2 * (held + count)
+        samples, lost = self._samples[:, old], self._lost[old]
+        if size > self._samples.shape[-1] or held > self._first:
+            size = max(2 * size, _LEAST_BUFFER)
+            self._samples = torch.empty(self._antennas, size, dtype=torch.complex64)
+            self._lost = torch.empty(size, dtype=torch.bool)
+        self._samples[:, :held], self._lost[:held], self._first = samples, lost, 0
 
     def finish(self, padding: int) -> None:
         """Condition what is left and add ``padding`` lost samples; nothing may be appended after."""
-        if self._waiting:
-            self._condition(self._waiting)
-        zeros = torch.zeros(self._antennas, padding, dtype=torch.complex64)
-        self._hold(zeros, torch.ones(padding, dtype=torch.bool))
+        if self._raw:
+            self._condition(torch.cat(self._raw, dim=-1), torch.cat(self._raw_lost))
+            self._raw, self._raw_lost, self._waiting = [], [], 0
+        self._room(torch.ones(padding, dtype=torch.bool)).zero_()
 
     def forget(self, position: int) -> None:
         """Drop everything before ``position``."""

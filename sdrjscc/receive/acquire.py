@@ -99,16 +99,14 @@ class Search:
             positions relative to the first sample, ascending: where a chirp's first sample lies.
         """
         blocks = samples.unfold(-1, BLOCK, HOP)
-        correlation = torch.fft.ifft(torch.fft.fft(blocks) * self._template)[..., :HOP]
-        energy = _energy(correlation).reshape(*correlation.shape[:-1], HOP // _GROUP, _GROUP)
-        bound, floor = _covering_energy(blocks)
+        correlation = torch.fft.ifft(torch.fft.fft(blocks).mul_(self._template))
+        ratio, floor = _bound(samples, correlation)
         # The bound covers 576 samples for a template of 512: never below the true energy. Where the
         # exact metric would pass, this one passes with the threshold lowered by that ratio.
-        ratio = energy.amax(-1) / bound
-        group = (ratio.sum(0) > self.threshold * CHIRP_SIZE / (_COVER * _GROUP) * 0.8).nonzero()
-        return self._exact(samples, energy, floor[..., 0], group)
+        group = (ratio > self.threshold * CHIRP_SIZE / (_COVER * _GROUP) * 0.8).nonzero()
+        return self._exact(samples, correlation, floor, group)
 
-    def _exact(self, samples: Tensor, energy: Tensor, floor: Tensor, group: Tensor) -> Peaks:
+    def _exact(self, samples: Tensor, correlation: Tensor, floor: Tensor, group: Tensor) -> Peaks:
         """Exact metric at the best position of each group that passed the bound."""
         block, index = group[:, 0], group[:, 1]
         first = block * HOP + index * _GROUP
@@ -117,7 +115,8 @@ class Search:
         total = torch.nn.functional.pad(power.cumsum(-1), (1, 0))
         under = (total[..., CHIRP_SIZE:-1] - total[..., :_GROUP]).float()
         least = floor[:, block, None]
-        offset = (energy[:, block, index] / torch.maximum(under, least)).sum(0).argmax(-1)
+        energy = _energy(correlation[:, block[:, None], index[:, None] * _GROUP + span[:_GROUP]])
+        offset = (energy / torch.maximum(under, least)).sum(0).argmax(-1)
         position = first + offset
         metric = _whitened(samples[:, position[:, None] + span[:CHIRP_SIZE]], least[..., 0])
         keep = metric > self.threshold
@@ -163,15 +162,28 @@ def _energy(values: Tensor) -> Tensor:
     return squares[..., 0] + squares[..., 1]
 
 
-def _covering_energy(blocks: Tensor) -> tuple[Tensor, Tensor]:
-    """Energy of the samples that any template position of a group of 64 touches, and its least value.
+def _bound(samples: Tensor, correlation: Tensor) -> tuple[Tensor, Tensor]:
+    """Upper bound of the metric in groups of 64 positions, and the least energy assumed under a template.
 
     Silence next to a signal holds rounding errors of the transform; they must not pass for a chirp.
 
+    Args:
+        samples: complex64 ``[A, blocks * HOP + CHIRP_SIZE]``.
+        correlation: complex64 ``[A, blocks, BLOCK]``.
+
     Returns:
-        float32 ``[A, blocks, groups]`` and ``[A, blocks, 1]``.
+        float32 ``[blocks, HOP / 64]`` and ``[A, blocks]``.
     """
-    power = torch.view_as_real(blocks.contiguous()).reshape(*blocks.shape[:-1], BLOCK // _GROUP, 2 * _GROUP)
-    covered = power.square().sum(-1).unfold(-1, _COVER, 1).sum(-1)
-    floor = (_DYNAMIC_RANGE * covered.amax(-1, keepdim=True)).clamp_min(_TINY)
-    return torch.maximum(covered, floor), floor
+    from sdrjscc.receive import _kernels
+
+    ratio, floor = torch.zeros(correlation.shape[1], HOP // _GROUP), torch.empty(correlation.shape[:2])
+    for antenna, stretch in enumerate(samples):
+        _kernels.bound_metric(
+            stretch.contiguous().numpy(),
+            correlation[antenna].numpy(),
+            (HOP, _GROUP, _COVER),
+            _DYNAMIC_RANGE,
+            ratio.numpy(),
+            floor[antenna].numpy(),
+        )
+    return ratio, floor

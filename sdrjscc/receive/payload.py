@@ -1,5 +1,6 @@
 """The payload of frames whose header is known: cells, tracking, channel, symbols."""
 
+import math
 from dataclasses import dataclass, replace
 from math import pi
 
@@ -15,7 +16,7 @@ from sdrjscc.receive.channel import (
     response_over_time,
     sloping_channel,
 )
-from sdrjscc.receive.equalise import combine, with_phase_error
+from sdrjscc.receive.equalise import Turn, combining_weights, data_symbols
 from sdrjscc.receive.estimate import TAPS, chirp_steering, steering
 from sdrjscc.receive.head import Head, chirp_frequencies, head_centres
 from sdrjscc.receive.track import Line, Pilots, Track, fit_line, follow, head_walk, line_cycles
@@ -59,44 +60,69 @@ def read_payload(
         sco_max: largest clock offset, samples per sample.
         lost: bool ``[B, M]``, OFDM symbols of which samples are missing.
     """
-    body = samples[..., PAYLOAD_START : PAYLOAD_START + grid.samples]
-    cells = grid.demodulate(body, head.cfo[:, None], grid.cyclic_prefix // 4)
-    settle = phasor(PAYLOAD_START * head.cfo[:, None] - head.delay[:, None] * grid.frequencies)
-    present = (~lost).to(cells.dtype)[:, None, :, None]
-    known = grid.pilots_of(cells * settle.conj()[:, None, None]) * (grid.pilots.conj() * present)
+    body, advance = samples[..., PAYLOAD_START : PAYLOAD_START + grid.samples], grid.cyclic_prefix // 4
+    spectra = grid.spectra(body, head.cfo[:, None], advance)
+    seen = _seen_pilots(spectra, head, grid, advance)
+    known = seen * (grid.pilots.conj() * (~lost).to(seen.dtype)[:, None, :, None])
     pilots = _match(known, head, grid, gain, (~lost).float())
     track = follow(pilots, fit_line(pilots, sco_max))
     equations = gather(_still_head(head, pilots, track), known * _still(pilots, track), lost, grid, gain)
     channel = constant_channel(equations, head.noise_var)
-    moving = moves(equations, channel)
-    turn = _ramp(track, pilots.time - pilots.anchor, grid)
-    symbols, variance, snr = _equalise(cells, channel, settle, turn, grid)
+    cells = _Cells(
+        spectra, _turn(head, track, pilots, grid, advance), track.variance.masked_fill(lost, torch.inf)
+    )
+    symbols, variance, snr = _equalise(cells, channel, grid)
     taps = channel.taps.mean
+    moving = moves(equations, channel)
     if moving.any():
         slope = sloping_channel(equations.select(moving), channel.noise_var[moving])
-        better, its_variance, snr[moving] = _equalise(
-            cells[moving], slope, settle[moving], turn[moving], grid
-        )
-        variance = variance.expand(symbols.shape).clone()
-        symbols[moving], variance[moving] = better, its_variance
+        symbols[moving], variance[moving], snr[moving] = _equalise(cells.select(moving), slope, grid)
         taps[moving] = slope.taps.mean[..., :TAPS]
-    full = with_phase_error(variance, track.variance, lost)
-    if lost.any():
-        symbols = symbols.masked_fill(lost[..., None], 0)
     line = track.line
-    return Payload(
-        grid.data_of(symbols), grid.data_of(full), head.cfo + line.cfo, line.sco, snr, taps, moving
-    )
+    return Payload(symbols, variance, head.cfo + line.cfo, line.sco, snr, taps, moving)
 
 
-def _equalise(
-    cells: Tensor, channel: Channel, settle: Tensor, turn: Tensor, grid: Grid
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Symbols ``[B, M, C]``, their noise variances and the SNR ``[B]`` over one kind of channel."""
+@dataclass(frozen=True)
+class _Cells:
+    """What is to be equalised: spectra ``[B, A, M, N]``, their phase, its error variance ``[B, M]``."""
+
+    spectra: Tensor
+    turn: Turn
+    phase_var: Tensor
+
+    def select(self, rows: Tensor) -> "_Cells":
+        turn = Turn(self.turn.common[rows], self.turn.tilt[rows])
+        return _Cells(self.spectra[rows], turn, self.phase_var[rows])
+
+
+def _equalise(cells: _Cells, channel: Channel, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+    """Symbols and noise variances ``[B, M, D]`` and the SNR ``[B]`` over one kind of channel."""
     mean, error = response_over_time(channel, grid)
     snr = (mean.abs().square().mean((-1, -2)) / channel.noise_var).sum(-1)
-    symbols, variance = combine(cells, mean * settle[:, None, None], error, channel.noise_var, turn)
+    weights, variance = combining_weights(mean, error, channel.noise_var)
+    weights = weights * _amplitude(grid)
+    symbols, variance = data_symbols(cells.spectra, weights, variance, cells.turn, cells.phase_var, grid)
     return symbols, variance, snr
+
+
+def _seen_pilots(spectra: Tensor, head: Head, grid: Grid, advance: int) -> Tensor:
+    """Pilots as received, ``[B, A, M, P]``, relative to the head's carrier and strongest path."""
+    index = grid.bins[grid.pilot_index].expand(*spectra.shape[:2], -1, -1)
+    start, cycles = _anchor(head, grid, advance)
+    at = grid.carriers[grid.pilot_index]
+    turn = phasor(start[..., None] + cycles[:, None, None] * at)
+    return spectra.gather(-1, index) * (_amplitude(grid) * turn)[:, None]
+
+
+def _anchor(head: Head, grid: Grid, advance: int) -> tuple[Tensor, Tensor]:
+    """Cycles that bring spectra to the frame's first sample: ``[B, M]``, and ``[B]`` a carrier."""
+    starts = PAYLOAD_START + grid.symbol_starts - advance
+    return -head.cfo[:, None] * starts, (head.delay + advance) / grid.fft_size
+
+
+def _amplitude(grid: Grid) -> float:
+    """Scale of the cells relative to their spectra."""
+    return math.sqrt(grid.active / grid.fft_size)
 
 
 def _match(known: Tensor, head: Head, grid: Grid, gain: float, weight: Tensor) -> Pilots:
@@ -151,18 +177,10 @@ def _head_turn(line: Line, lever: Tensor, frequency: Tensor, walk: Tensor) -> Te
     return phasor(-cycles - walk[..., None].double() / (2 * pi))[:, None]
 
 
-def _ramp(track: Track, lever: Tensor, grid: Grid) -> Tensor:
-    """Factor that takes line and walk out of every cell, complex64 ``[B, M, C]``.
-
-    Carriers are an arithmetic progression, so the phasors of each OFDM symbol are an outer
-    product of 16 fine and C / 16 coarse steps instead of C cosines.
-    """
-    line = track.line
-    tilt = line.sco[:, None] * lever / grid.fft_size
-    common = -(line.phase[:, None] + track.walk) / (2 * pi) - line.cfo[:, None] * lever
-    span = torch.arange(-grid.active_carriers, grid.active_carriers + 1, 16, dtype=torch.float64)
-    coarse = phasor(common[..., None] + tilt[..., None] * span)
-    fine = phasor(tilt[..., None] * torch.arange(16))
-    full = (coarse[..., None] * fine[..., None, :]).flatten(-2)
-    half = grid.active_carriers
-    return torch.cat([full[..., :half], full[..., half + 1 : 2 * half + 1]], dim=-1)
+def _turn(head: Head, track: Track, pilots: Pilots, grid: Grid, advance: int) -> Turn:
+    """Phase of every cell of the spectra: anchor, line and walk."""
+    line, lever = track.line, pilots.time - pilots.anchor
+    start, cycles = _anchor(head, grid, advance)
+    common = (line.phase[:, None] + track.walk) / (2 * pi) + line.cfo[:, None] * lever
+    tilt = -line.sco[:, None] * lever / grid.fft_size
+    return Turn(common - start, tilt - cycles[:, None])

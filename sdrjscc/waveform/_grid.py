@@ -166,23 +166,37 @@ class Grid:
             advance: samples by which the window opens inside the prefix (room for paths that
                 arrive before the one timing refers to); its phase slope is taken out.
         """
+        spectra = self.spectra(samples, cfo, advance)
+        middle = self.fft_size // 2
+        cells = torch.cat(
+            [spectra[..., middle - self.active_carriers : middle],
+             spectra[..., middle + 1 : middle + 1 + self.active_carriers]], dim=-1
+        )  # fmt: skip
+        cells = cells * self.opening(advance).to(cells.device)
+        return cells if cfo is None else cells * self.turns(cfo, advance)[..., None]
+
+    def spectra(self, samples: Tensor, cfo: Tensor | None = None, advance: int = 0) -> Tensor:
+        """Spectra ``[..., M, N]`` (bin ``N // 2`` is DC), each turned back from its own first sample only.
+
+        Times :meth:`turns` and, on the active carriers, :meth:`opening`, these are the cells.
+        """
         blocks = samples.reshape(*samples.shape[:-1], self.symbols, self.symbol_samples)
         first = self.cyclic_prefix - advance
         blocks = blocks[..., first : first + self.fft_size]
-        spectrum = to_spectrum(blocks) if cfo is None else turned_spectrum(blocks, cfo[..., None])
-        middle = self.fft_size // 2
-        cells = torch.cat(
-            [spectrum[..., middle - self.active_carriers : middle],
-             spectrum[..., middle + 1 : middle + 1 + self.active_carriers]], dim=-1
-        )  # fmt: skip
-        if cfo is None:
-            return cells * self._open(advance).to(cells.device)
-        starts = self.symbol_starts.to(cfo.device) - advance
-        turn = phasor(-cfo.double()[..., None] * starts)[..., None] * self._open(advance).to(cells.device)
-        return cells * turn
+        return to_spectrum(blocks) if cfo is None else turned_spectrum(blocks, cfo[..., None])
+
+    def turns(self, cfo: Tensor, advance: int) -> Tensor:
+        """Factor ``[..., M]`` that the carrier offset asks of each spectrum of :meth:`spectra`."""
+        return phasor(-cfo.double()[..., None] * (self.symbol_starts.to(cfo.device) - advance))
+
+    @cached_property
+    @outside_inference
+    def bins(self) -> Tensor:
+        """Bin of each active carrier in a spectrum, ``[C]`` int64."""
+        return self.carriers + self.fft_size // 2
 
     @lru_cache(maxsize=16)  # noqa: B019 (grids are few and live as long as the process)
-    def _open(self, advance: int) -> Tensor:
+    def opening(self, advance: int) -> Tensor:
         """Factor ``[C]`` that takes out a window's advance and the scale of :meth:`modulate`."""
         with torch.inference_mode(mode=False):
             return math.sqrt(self.active / self.fft_size) * phasor(self.frequencies * advance)
