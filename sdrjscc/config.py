@@ -33,7 +33,7 @@ def validate(model: type[SectionT], table: Any, path: str) -> SectionT:
     try:
         return model.model_validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(model, path, entry) for entry in error.errors())) from None
+        raise ConfigError("; ".join(_sentence(model, path, entry) for entry in _causes(error))) from None
 
 
 def configure(family: str, table: dict[str, Any], path: str) -> tuple[plugins.Plugin, Any]:
@@ -51,6 +51,8 @@ def configure(family: str, table: dict[str, Any], path: str) -> tuple[plugins.Pl
         raise ConfigError(
             f"{path}.name is required (a plug-in of {family}: {', '.join(plugins.available(family))})"
         )
+    if family == "codecs" and "/" in name and ":" not in name:
+        raise ConfigError(f"{path}.name must be without a variant, which is a key of its own (got '{name}')")
     plugin = plugins.load(family, name)
     options = {key: value for key, value in table.items() if key != "name"}
     return plugin, options if plugin.config is None else validate(plugin.config, options, path)
@@ -74,6 +76,13 @@ def build_plugin(family: str, table: dict[str, Any], path: str) -> Any:
         raise PluginError(
             f"{path}: plug-in '{plugin.name}' must build (got {type(error).__name__}: {error})"
         ) from error
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Without what follows from another: a list whose items are wrong counts as too short as well."""
+    entries = error.errors()
+    above = {entry["loc"][:depth] for entry in entries for depth in range(len(entry["loc"]))}
+    return [entry for entry in entries if entry["type"] != "too_short" or entry["loc"] not in above]
 
 
 def _sentence(model: type[BaseModel], path: str, entry: Any) -> str:

@@ -8,10 +8,10 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from sdrjscc.config import Section, configure, read_toml, validate
 from sdrjscc.errors import ConfigError
@@ -49,11 +49,18 @@ class LinkConfig(Section):
 
     codec: Table
     mapping: Table = {}
-    mode: Annotated[int, Field(ge=0, le=15)] | Literal["auto"] = "auto"
+    mode: int | Literal["auto"] = "auto"
     waveform: Table = {"name": "ofdm"}
     channel: Table | None = None
     radios: Radios = Radios(tx={"name": "loopback"})
     receiver: ReceiverConfig = ReceiverConfig()
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _number_or_auto(cls, value: object) -> object:
+        if value != "auto" and (not isinstance(value, int) or isinstance(value, bool)):
+            raise ValueError("must be a modulation order's number or 'auto'")
+        return value
 
 
 def parse_link(table: dict[str, Any]) -> LinkConfig:
@@ -68,7 +75,7 @@ def parse_link(table: dict[str, Any]) -> LinkConfig:
         radios["rx"] = _complete("radio", link.radios.rx, "radios.rx")
     return LinkConfig(
         codec=_complete("codecs", link.codec, "codec"),
-        mapping=_complete("mapping", link.mapping or _default_mapping(link.codec), "mapping"),
+        mapping=_complete("mapping", link.mapping or default_mapping(link.codec), "mapping"),
         mode=link.mode,
         waveform=_complete("waveform", link.waveform, "waveform"),
         channel=None if link.channel is None else _complete("channel", link.channel, "channel"),
@@ -147,7 +154,12 @@ def _complete(family: str, table: Table, path: str) -> Table:
     return {"name": plugin.name, **options}
 
 
-def _default_mapping(codec: Table) -> Table:
+def default_mapping(codec: dict[str, Any]) -> Table:
+    """The ``[mapping]`` table of a link that has none: what its codec is made for.
+
+    Raises:
+        ConfigError: there is no such codec, or an option of it is wrong.
+    """
     plugin, config = configure("codecs", dict(codec), "codec")
     return {"name": "analog" if plugin.default_mapping is None else plugin.default_mapping(config)}
 
@@ -174,7 +186,9 @@ def with_codec(
     """
     table = link.model_dump(exclude_none=True)
     if codec is not None:
-        name, _, variant = codec.partition("/")
+        name, slash, variant = codec.partition("/")
+        if not name or (slash and not variant):
+            raise ConfigError(f"--codec must be NAME or NAME/VARIANT (got '{codec}')")
         table["codec"] = {"name": name, "variant": variant} if variant else {"name": name}
         table["mapping"] = {}
     if weights is not None:

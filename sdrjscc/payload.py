@@ -28,6 +28,8 @@ class Plan:
         kind: what ``encode`` returns and ``decode`` takes.
         mode: modulation order index, baseline MCS, or 0 for analog (header field).
         prefix: rate prefix (header field), 0 for the full rate.
+        values: of a latent, the real values that one symbol carries; ``None``: not said, so that
+            a mapping which takes another number is found only when a picture is sent.
     """
 
     width: int
@@ -36,3 +38,4 @@ class Plan:
     kind: PayloadKind
     mode: int = 0
     prefix: int = 0
+    values: int | None = None

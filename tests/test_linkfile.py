@@ -134,6 +134,8 @@ def test_digest_is_16_bits_and_indifferent_to_the_channel(channel, max_side):
         ({"radios": {"rx": {"name": "loopback"}}}, r"^radios\.tx is required"),
         ({"channel": {"name": "chain", "snr_db": "10 dB"}}, r"^channel\.snr_db: .*number \(got '10 dB'\)"),
         ({"channel": {"name": "chain", "taps": [{"kind": "x"}]}}, r"^channel\.taps\.0\.kind: "),
+        ({"mode": "high"}, r"^mode: must be a modulation order's number or 'auto' \(got 'high'\)$"),
+        ({"mode": True}, r"^mode: must be a modulation order's number or 'auto' \(got True\)$"),
         ({"receiver": {"max_side": 4096}}, r"^receiver\.max_side: .*4095 \(got 4096\)"),
     ],
 )

@@ -5,7 +5,7 @@ import json
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.progress import (
@@ -35,16 +35,39 @@ Precision = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of this process.")]
 
 
-def launched_fabric(folder: Path, **options: Any) -> Any:
-    """A launched ``lightning.Fabric`` that logs into ``folder/tensorboard``.
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Where to run: what the options of the same names say."""
 
-    Args:
-        folder: of the run.
-        options: Fabric's own: accelerator, devices, num_nodes, precision.
+    accelerator: str
+    devices: int
+    nodes: int
+    precision: str
+    threads: int | None
 
-    Raises:
-        TrainingError: the extra 'train' is not installed, or the machine has not what was asked for.
-    """
+    def launched(self, folder: Path) -> Any:
+        """A launched ``lightning.Fabric`` that logs into ``folder/tensorboard``; sets the threads.
+
+        Raises:
+            TrainingError: the extra 'train' is not installed, or the machine has not what was
+                asked for.
+        """
+        import torch
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        options: dict[str, Any] = {
+            "accelerator": self.accelerator,
+            "devices": self.devices,
+            "num_nodes": self.nodes,
+            "precision": self.precision,
+        }
+        if self.devices * self.nodes > 1:  # a phase may leave parts of a codec unused
+            options["strategy"] = "ddp_find_unused_parameters_true"
+        return _launched_fabric(folder, options)
+
+
+def _launched_fabric(folder: Path, options: dict[str, Any]) -> Any:
     try:
         from lightning.fabric import Fabric
         from lightning.fabric.loggers import TensorBoardLogger
@@ -53,8 +76,6 @@ def launched_fabric(folder: Path, **options: Any) -> Any:
             f"training needs the extra 'train': pip install 'sdrjscc[train]' (got: {error})"
         ) from None
     try:
-        if options["devices"] * options["num_nodes"] > 1:  # a phase may leave parts of a codec unused
-            options["strategy"] = "ddp_find_unused_parameters_true"
         fabric = Fabric(loggers=TensorBoardLogger(root_dir=folder / "tensorboard"), **options)
         fabric.launch()
     except Exception as error:  # Fabric raises what its plug-ins raise
@@ -94,6 +115,12 @@ def run(trainer: "Trainer", fabric: Any, *, title: str = "training", first_step:
     finally:
         signal.signal(signal.SIGINT, before)
     return bool(fabric.broadcast(stopping))
+
+
+def end_stopped(where: str, folder: Path) -> NoReturn:
+    """Say how to go on after Ctrl-C, and end the command."""
+    console.print(f"stopped at {where}; go on with --resume --out {folder}", markup=False, soft_wrap=True)
+    raise typer.Exit(130)
 
 
 def _log(report: "StepReport", folder: Path, fabric: Any, progress: Progress, first_step: int) -> None:

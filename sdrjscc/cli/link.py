@@ -17,9 +17,7 @@ def link(
         str | None, typer.Option(help="Its weights: a file, bundled ones by name, or 'untrained'.")
     ] = None,
     mapping: Annotated[str | None, typer.Option(help="Mapping instead of the codec's own.")] = None,
-    mode: Annotated[
-        int | None, typer.Option(min=0, max=15, help="Modulation order's number; default: by the SNR.")
-    ] = None,
+    mode: Annotated[int | None, typer.Option(help="Modulation order's number; default: by the SNR.")] = None,
     snr_db: Annotated[float | None, typer.Option(help="Channel SNR instead of the configured one.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Shrink larger pictures to this side, px.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,

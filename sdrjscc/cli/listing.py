@@ -24,6 +24,15 @@ class Listed(StrEnum):
     PRESETS = "presets"
 
 
+_LEGEND = """\
+parameters: trainable values. MACs: multiply-accumulates of encoding and decoding one picture of
+256 x 256 px, in the mode with most, transposed convolutions counted at their input positions (what
+is computed) and, 'at outputs', at their output positions (as papers count). paper's: the published
+figures, MACs for a square picture of so many px a side; no credible strides reproduce those of
+ren2026. k: complex channel symbols of the picture. rho = k / (3 x 256 x 256), symbols a source value.
+K, M, G: 10^3, 10^6, 10^9."""
+_NUMBERS = ("parameters", "paper's", "MACs", "at outputs", "paper's MACs", "for px", "rho")
+_ANY_WIDTH = 1000
 _IN_NAME = ("file", "codec", "variant")
 _FAMILIES = {
     Listed.MAPPINGS: "mapping",
@@ -67,18 +76,35 @@ def _rows(what: Listed) -> list[dict[str, Any]]:
 
 def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
     terms = sorted({str(row["terms"]) for row in rows if "terms" in row})
-    flat = [_flat(row) for row in rows]
+    flat = [_codec(row) if what is Listed.CODECS else _flat(row) for row in rows]
     caption = "PSNR in dB by SNR" if what is Listed.WEIGHTS else None
     table = Table(box=SIMPLE, pad_edge=False, padding=0, title=what.value, caption=caption)
     for key, value in flat[0].items():
-        table.add_column(
-            key.replace("_", " "), justify="right" if isinstance(value, int | float) else "left", no_wrap=True
-        )
+        words = isinstance(value, str) and key not in _NUMBERS
+        table.add_column(key.replace("_", " "), justify="left" if words else "right", no_wrap=True)
     for row in flat:
         table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
-    for sentence in terms:
-        console.print(sentence)
+    needed = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
+    console.print(table, width=max(needed, console.width), crop=False)  # a terminal wraps, digits stay
+    for sentence in (_LEGEND,) if what is Listed.CODECS else terms:
+        console.print(sentence, highlight=False, markup=False)
+
+
+def _codec(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as the columns that ``_LEGEND`` explains."""
+    return {
+        "codec": row["codec"],
+        "variant": row["variant"],
+        "options": ", ".join(f"{option} {chosen}" for option, chosen in row["options"].items()),
+        "parameters": _scaled(row["parameters"]),
+        "paper's": _scaled(row["published_parameters"]),
+        "MACs": _scaled(row["macs"]),
+        "at outputs": _scaled(row["macs_output_counted"]),
+        "paper's MACs": _scaled(row["published_macs"]),
+        "for px": row["published_side_px"] or "",
+        "k": row["symbols_256"],
+        "rho": f"{row['rho']:.4f}",
+    }
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -87,20 +113,26 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     if "file" in row:  # weights: their name says codec and variant
         row = {"name": Path(str(row["file"])).stem} | {k: v for k, v in row.items() if k not in _IN_NAME}
     for key, value in row.items():
-        if key == "options":
-            columns[key] = ", ".join(f"{option} {chosen}" for option, chosen in value.items())
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             columns |= {f"{level} dB": entry for level, entry in value.items()}
-        elif key not in ("terms", "macs_by_mode"):
+        elif key != "terms":
             columns[key] = value
     return columns
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, int) and value >= 10_000_000_000:
-        return f"{value / 1e9:.1f} G"
     if isinstance(value, int):
-        return f"{value / 1e6:.1f} M" if value >= 1_000_000 else f"{value:,}"
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.2f}" if value >= 1.0 else f"{value:.3g}"
+    return str(value)
+
+
+def _scaled(value: int | None) -> str:
+    """With four digits or so and K, M or G."""
+    if value is None:
+        return ""
+    for factor, letter in ((10**9, "G"), (10**6, "M"), (10**3, "K")):
+        if value >= factor:
+            return f"{value / factor:.{2 if value < 100 * factor else 1}f} {letter}"
     return str(value)

@@ -12,7 +12,9 @@ from sdrjscc.cli._console import console
 def prune(
     recipe: _training.RecipeSource,
     data: _training.Data,
-    gamma: Annotated[float, typer.Option(help="Share of latent channels to prune, in (0, 1).")],
+    gamma: Annotated[
+        float, typer.Option(help="Share of latent channels to prune, between 0 and 1, both excluded.")
+    ],
     start: Annotated[str, typer.Option(help="Weights of the sparse training: a file or bundled ones.")],
     rounds: Annotated[int, typer.Option(help="Rounds of pruning and fine-tuning; 1: one shot.")] = 4,
     out: _training.Out = None,
@@ -24,26 +26,17 @@ def prune(
     threads: _training.Threads = None,
 ) -> None:
     """Prune a codec's latent channels; every round fine-tunes by the recipe, on its loss alone."""
-    import torch
-
     from sdrjscc.training.prune import PruningRun
     from sdrjscc.training.recipe import load_recipe
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     folder = out or Path("runs") / f"{Path(recipe).stem}-gamma-{gamma:g}"
     plan = PruningRun(load_recipe(recipe), start, folder, gamma=gamma, rounds=rounds, resume=resume)
-    fabric = _training.launched_fabric(
-        folder, accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision
-    )
+    fabric = _training.Machine(accelerator, devices, nodes, precision, threads).launched(folder)
     for one in plan.unfinished():
         trainer = plan.trainer(one, data, fabric)
         title = f"round {one.number}/{rounds}, {one.channels} channels"
         if _training.run(trainer, fabric, title=title, first_step=plan.steps_before(one)):
-            console.print(
-                f"stopped at step {trainer.step} of round {one.number}; go on with --resume --out {folder}"
-            )
-            raise typer.Exit(130)
+            _training.end_stopped(f"step {trainer.step} of round {one.number}", folder)
     if fabric.is_global_zero:
         plan.finish()
     console.print(f"pruned weights: {folder / 'best.safetensors'} ({plan.rounds[-1].channels} channels)")

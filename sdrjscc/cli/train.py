@@ -23,20 +23,13 @@ def train(
     threads: _training.Threads = None,
 ) -> None:
     """Train a codec; Ctrl-C saves a checkpoint, --resume goes on exactly where it stopped."""
-    import torch
-
     from sdrjscc.training.loop import Trainer
     from sdrjscc.training.recipe import load_recipe
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     parsed = load_recipe(recipe, variant, start)
     folder = out or Path("runs") / "-".join(filter(None, (Path(recipe).stem, variant)))
-    fabric = _training.launched_fabric(
-        folder, accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision
-    )
+    fabric = _training.Machine(accelerator, devices, nodes, precision, threads).launched(folder)
     trainer = Trainer(parsed, data, folder, fabric=fabric, resume=resume)
     if _training.run(trainer, fabric) and trainer.step < parsed.run.steps:
-        console.print(f"stopped at step {trainer.step}; go on with --resume --out {folder}")
-        raise typer.Exit(130)
+        _training.end_stopped(f"step {trainer.step}", folder)
     console.print(f"best weights: {folder / 'best.safetensors'} (validation {trainer.best_db:.2f} dB)")

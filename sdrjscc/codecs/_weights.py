@@ -49,6 +49,21 @@ def load_weights(module: nn.Module, codec: str, architecture: Mapping[str, Any],
     return fingerprint(tensors)
 
 
+def load_own_weights(module: nn.Module, codec: str, source: str) -> None:
+    """Load a ``.safetensors`` file that was trained here into a user's own network.
+
+    A file that was not written for ``codec`` (``module:build``) is that codec's own affair.
+
+    Raises:
+        WeightsError: no such file, not safetensors, or made for another network.
+    """
+    path = Path(source)
+    if path.suffix == ".safetensors":
+        tensors, stored = _read(path)
+        if stored.get("codec") == codec:
+            _fill(module, tensors, path)
+
+
 def save_weights(
     module: nn.Module, path: Path, codec: str, architecture: Mapping[str, Any], *, half: bool = False
 ) -> None:
@@ -83,12 +98,15 @@ def fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
 def _bundled_path(codec: str, architecture: Mapping[str, Any]) -> Path:
     path = BUNDLED / f"{codec}_{architecture.get('variant', 'default')}.safetensors"
     if not path.exists():
-        there = ", ".join(sorted(p.stem for p in BUNDLED.glob("*.safetensors"))) or "none"
         raise WeightsError(
             f"codec {codec} must have bundled weights for variant {architecture.get('variant')} "
-            f"(bundled: {there}); give weights = a file, or 'untrained'"
+            f"(bundled: {_bundled_names()}); give weights = a file, or 'untrained'"
         )
     return path
+
+
+def _bundled_names() -> str:
+    return ", ".join(sorted(path.stem for path in BUNDLED.glob("*.safetensors"))) or "none"
 
 
 def _named_path(source: str) -> Path:
@@ -97,6 +115,10 @@ def _named_path(source: str) -> Path:
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise WeightsError(
+            f"weights must be {WEIGHTS_HELP} (there is no file {path}; bundled: {_bundled_names()})"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key).float() for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
@@ -112,14 +134,17 @@ def _check_architecture(path: Path, codec: str, expected: Mapping[str, Any], sto
     made_for = stored.get("codec", codec)
     found = _stored_architecture(path, stored, expected)
     wanted = json.loads(json.dumps(dict(expected)))
-    differing = [f"{key} = {found.get(key)!r}" for key in wanted if found.get(key) != wanted[key]]
+    differing = [key for key in wanted if found.get(key) != wanted[key]]
+    if made_for == codec and not differing:
+        return
+    got = ", ".join(f"{key} = {found.get(key)!r}" for key in differing)
     if made_for != codec:
-        differing = [f"codec = {made_for!r}"]
-    if differing:
-        wants = ", ".join(f"{key} = {value!r}" for key, value in wanted.items())
-        raise WeightsError(
-            f"weights {path.name} must be made for {codec}, {wants} (got {', '.join(differing)})"
-        )
+        got = f"codec = {made_for!r}"
+    if made_for != codec or "variant" in differing:
+        variant = f"/{found['variant']}" if "architecture" in stored and "variant" in found else ""
+        got += f"; they fit sdrjscc link --codec {made_for}{variant}"
+    wants = ", ".join(f"{key} = {value!r}" for key, value in wanted.items())
+    raise WeightsError(f"weights {path.name} must be made for {codec}, {wants} (got {got})")
 
 
 def _stored_architecture(path: Path, stored: dict[str, str], default: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ A codec may have more, which is used where it is there:
 - ``mapper_tables``: tensors by name that its mapper needs (:func:`sdrjscc.mapping.base.bind`);
 - ``loss_terms()``: scalars by name that a recipe may weight and add to its loss;
 - ``modes``: how many header modes it encodes in ways of their own; without it, all are the same.
+
+Its module may have more as well, see CONTRIBUTING.md.
 """
 
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from sdrjscc.codecs._weights import fingerprint
+from sdrjscc.codecs._weights import fingerprint, load_own_weights
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError, Undecodable
 from sdrjscc.images.tiles import apply_tiled
@@ -162,7 +164,7 @@ class LatentCodec(nn.Module):
             raise ConfigError(f"prefix must be 0 for a codec of one rate (got {prefix})")
         positions = (width // self.multiple) * (height // self.multiple)
         symbols = self.channels // self.values * positions
-        return Plan(width, height, symbols, PayloadKind.LATENT, mode, prefix)
+        return Plan(width, height, symbols, PayloadKind.LATENT, mode, prefix, self.values)
 
     def encode(self, images: Tensor, plan: Plan) -> Tensor:
         """Encode ``[B, 3, H, W]`` into a latent payload ``[B, k, values]``."""
@@ -193,7 +195,10 @@ def load_codec(name: str, variant: str | None = None, **options: object) -> Code
 
 
 def build_codec(table: dict[str, Any]) -> Codec:
-    """Build a codec from its table of the link's TOML; a network comes in evaluation mode."""
+    """Build a codec from its table of the link's TOML; a network comes in evaluation mode.
+
+    A user's own network gets the ``weights`` that were trained for it here, if the table has any.
+    """
     codec = build_plugin("codecs", table, "codec")
     if not isinstance(codec, Codec):
         raise ConfigError(
@@ -202,6 +207,8 @@ def build_codec(table: dict[str, Any]) -> Codec:
     if not isinstance(codec, nn.Module):
         return codec
     codec.eval()
+    if ":" in table["name"] and isinstance(weights := table.get("weights"), str):
+        load_own_weights(codec, table["name"], weights)
     if not codec.fingerprint:  # a user's network: two ends with other weights must not agree
         codec.fingerprint = fingerprint(codec.state_dict())
     return codec

@@ -187,7 +187,7 @@ def _start_linear(encoder: _Encoder, decoder: nn.Sequential, channels: int) -> N
         if index == len(stages) - 1:
             blocks = blocks * (stage.deviation * _LATENT_SLOPE)
             bias = bias - 0.5 * blocks.sum((0, 2, 3))
-            encoder.norm.running_var.fill_(stage.deviation**2)
+            nn.init.constant_(encoder.norm.get_buffer("running_var"), stage.deviation**2)
         set_layer(synthesis, blocks, bias)
 
 

@@ -153,7 +153,7 @@ class Ujscc(nn.Module):
                 f"mode must be 0 to {self.modes - 1} and prefix 0 for codec ujscc (got {mode}, {prefix})"
             )
         symbols = (width // self.multiple) * (height // self.multiple)
-        return Plan(width, height, symbols, PayloadKind.LATENT, mode, prefix)
+        return Plan(width, height, symbols, PayloadKind.LATENT, mode, prefix, self.dimensions[mode])
 
     def encode(self, images: Tensor, plan: Plan) -> Tensor:
         """Encode ``[B, 3, H, W]`` into a latent payload ``[B, k, dimensions[mode]]``."""

@@ -11,16 +11,17 @@ from torch import nn
 
 from sdrjscc.codecs._weights import UNTRAINED, save_weights
 from sdrjscc.codecs.base import build_codec
-from sdrjscc.config import build_plugin, configure
+from sdrjscc.config import build_plugin
 from sdrjscc.errors import TrainingError
 from sdrjscc.evaluation.symbol_level import CARD_SNR_DB, centre_square, evaluate, mean_by_snr
 from sdrjscc.files import write_json_atomic
 from sdrjscc.images.datasets import find_images
 from sdrjscc.images.io import read_image
+from sdrjscc.link.fit import codec_name
 from sdrjscc.mapping.base import bind, build_mapper
 from sdrjscc.mapping.vq import Vq
 from sdrjscc.randomness import derived_generator
-from sdrjscc.training.checkpoint import read_run
+from sdrjscc.training.checkpoint import architecture, read_run
 from sdrjscc.training.recipe import Recipe
 
 CROP_PX = 256
@@ -59,23 +60,22 @@ def export(
         raise TrainingError(f"a run must hold best.safetensors to be exported (there is none in {run})")
     recipe, step = read_run(run / "checkpoint.pt")
     table = {**recipe.codec, "weights": str(best)}
-    _, config = configure("codecs", table, "codec")
-    architecture = config.model_dump(mode="json", exclude={"weights"})
-    name = name or f"{recipe.codec['name']}_{architecture['variant']}"
+    options = architecture(recipe.codec)
+    name = name or codec_name({**options, "name": recipe.codec["name"]}).replace("/", "_").replace(":", "_")
     codec = build_codec(table)
     assert isinstance(codec, nn.Module)
     if isinstance(mapper := bind(build_mapper(recipe.mapping), codec), Vq):
         mapper.assign_points(derived_generator("assignment", name))
     weights = target / f"{name}.safetensors"
-    save_weights(codec, weights, recipe.codec["name"], architecture, half=True)
+    save_weights(codec, weights, recipe.codec["name"], options, half=True)
     plan, curve = codec.plan(CROP_PX, CROP_PX), _curve(run / "log.jsonl")
     card = {
         "codec": recipe.codec["name"],
-        "variant": architecture["variant"],
+        "variant": options.get("variant"),
         "file": weights.name,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "parameters": sum(p.numel() for p in codec.parameters()),
-        "architecture": architecture,
+        "architecture": options,
         "rho": plan.symbols / (3 * CROP_PX * CROP_PX),
         "date": datetime.date.today().isoformat(),
         "steps": max([step, *(point["step"] for point in curve)]),  # pruning: of all rounds

@@ -9,6 +9,7 @@ from sdrjscc.codecs.base import Codec, build_codec
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError, SdrJsccError
 from sdrjscc.framing.header import VERSION
+from sdrjscc.link.fit import check_fit, codec_name
 from sdrjscc.linkfile import LinkConfig, digest, load_link, preset_names
 from sdrjscc.mapping._adaptation import mode_at
 from sdrjscc.mapping.base import Mapper, bind, build_mapper, modulation_orders
@@ -36,8 +37,7 @@ class Parts:
     @property
     def codec_name(self) -> str:
         """Codec and variant, e.g. ``dsc_jscc/60-E2D2``."""
-        variant = self.config.codec.get("variant")
-        return f"{self.config.codec['name']}/{variant}" if variant else str(self.config.codec["name"])
+        return codec_name(self.config.codec)
 
 
 def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts:
@@ -51,11 +51,7 @@ def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts
     if isinstance(codec, torch.nn.Module):
         codec.to(device)
     mapper = bind(build_mapper(config.mapping), codec)
-    kind = codec.plan(codec.multiple, codec.multiple).kind
-    if kind != mapper.kind:
-        raise ConfigError(
-            f"mapping '{config.mapping['name']}' takes {mapper.kind} payloads (the codec gives {kind})"
-        )
+    check_fit(codec, mapper, config.codec, config.mapping)
     waveform: Waveform = build_plugin("waveform", config.waveform, "waveform")
     shared = digest(config, codec.fingerprint, VERSION)
     return Parts(config, codec, mapper, waveform, shared, torch.device(device))
@@ -78,8 +74,9 @@ def sending_mode(parts: Parts) -> int:
                 f"mode must be given where the channel's SNR is not configured (modulation orders {numbered})"
             )
         return mode_at(orders, snr_db)
-    if mode >= max(1, len(orders)):
-        what = f"one of the modulation orders {numbered}" if orders else "0 for an analog mapping"
+    if not 0 <= mode < max(1, len(orders)):
+        name = parts.config.mapping["name"]
+        what = f"one of mapping {name}'s (number: order) {numbered}" if orders else f"0 for mapping {name}"
         raise ConfigError(f"mode must be {what} (got {mode})")
     return mode
 

@@ -32,6 +32,7 @@ class Analog:
     """Pairs of reals to complex symbols of unit mean power; back by linear MMSE."""
 
     kind = PayloadKind.LATENT
+    values = (2,)
 
     def __init__(self, *, lmmse: bool = True) -> None:
         self._lmmse = lmmse

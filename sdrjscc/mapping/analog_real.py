@@ -41,6 +41,7 @@ class AnalogReal:
     """Real symbols ``scale z``, and z back."""
 
     kind = PayloadKind.LATENT
+    values = (1,)
 
     def __init__(self, scale: Tensor, mean: Tensor, *, lmmse: bool = False) -> None:
         """Set up a mapper.

@@ -31,6 +31,10 @@ class Mapper(Protocol):
     The option that says how to demap is called ``demap``: the receiver's own choice, not part
     of the link's digest. All other options are shared by both ends.
 
+    A mapper with modes has ``orders``, M of each. One of latents has ``values``: how many real
+    values a symbol takes in each mode (the last entry counts for all after it), by which a codec
+    that does not fit is refused at the start.
+
     Attributes:
         kind: the payload kind it takes.
     """

@@ -55,6 +55,7 @@ class Learned:
     """Nearest point of a movable constellation, with a soft gradient."""
 
     kind = PayloadKind.LATENT
+    values = (2,)
 
     def __init__(
         self, points: list[Tensor], *, demap: str = "posterior_mean", temperature: float = 0.1

@@ -63,6 +63,7 @@ class UniformQam:
     """A scalar quantiser whose cells are constellation points."""
 
     kind = PayloadKind.LATENT
+    values = (1,)
 
     def __init__(
         self,

@@ -96,6 +96,11 @@ class Vq:
         """M of each mode: of its codebook."""
         return tuple(len(codebook) for codebook in self._codebooks)
 
+    @property
+    def values(self) -> tuple[int, ...]:
+        """D of each mode's codewords."""
+        return tuple(codebook.shape[-1] for codebook in self._codebooks)
+
     def points(self, mode: int = 0) -> Tensor:
         """The mode's constellation, complex128 ``[M]``."""
         check_mode("vq", mode, len(self._codebooks))

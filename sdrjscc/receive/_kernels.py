@@ -1,6 +1,7 @@
 """The receiver's loops over single samples and cells. Import it where it is used: it compiles.
 
-Slices are taken before loops over them, so that indices run from 0 and loops vectorise.
+Loops vectorise where numba need not handle negative indices: over slices from 0 on, or with
+unsigned numbers.
 """
 
 from typing import Any
@@ -21,6 +22,7 @@ _SCEPTICISM = 3.0
 _TINY = 1e-30
 _LANES = 16
 _LOST = 1e30
+_Size = np.uint64
 
 
 @inlined
@@ -137,39 +139,30 @@ def bound_metric(
 
 
 @inlined
-def _weighted(cells: Any, spectra: Any, weights: Any, bins: Any) -> None:
-    """Active carriers of each antenna's spectrum, weighted and added; they lie in two runs of bins."""
-    half = len(bins) // 2
-    cells[:] = 0
-    for antenna in range(len(spectra)):
-        for side in range(2):
-            first, at = side * half, bins[side * half]
-            run, factor = spectra[antenna, at : at + half], weights[antenna, first : first + half]
-            total = cells[first : first + half]
+def _combine(row: Any, spectra: Any, weights: Any, bins: Any) -> None:
+    """Active carriers of all antennas' spectra ``[A, N]``, weighted ``[A, C]`` and added."""
+    half = _Size(len(bins) // 2)
+    for side in range(_Size(2)):
+        first, at = side * half, _Size(bins[side * half])
+        for c in range(half):
+            row[first + c] = spectra[_Size(0), at + c] * weights[_Size(0), first + c]
+        for antenna in range(_Size(1), _Size(len(spectra))):
             for c in range(half):
-                total[c] += run[c] * factor[c]
+                row[first + c] += spectra[antenna, at + c] * weights[antenna, first + c]
 
 
 @inlined
-def _outer(row: Any, coarse: Any, fine: Any) -> None:
-    """``row[c * F + f] = coarse[c] * fine[f]``."""
-    steps = len(fine)
-    for c in range(len(coarse)):
-        part, factor = row[c * steps : (c + 1) * steps], coarse[c]
-        for f in range(steps):
-            part[f] = factor * fine[f]
-
-
-@inlined
-def _without_pilots(out: Any, row: Any, pilots: Any) -> None:
-    """Copy the runs of cells between pilots."""
-    first = 0
-    for p in range(len(pilots) + 1):
-        last = pilots[p] if p < len(pilots) else len(row)
-        source, target = row[first:last], out[first - p : last - p]
-        for i in range(len(source)):
-            target[i] = source[i]
-        first = last + 1
+def _turn(row: Any, phase: Any, coarse: Any, fine: Any) -> None:
+    """Multiply carriers by the outer product of the phasors, which has DC in the middle."""
+    half, steps = _Size(len(row) // 2), _Size(len(fine))
+    for k in range(_Size(len(coarse))):
+        factor, at = coarse[k], k * steps
+        for i in range(steps):
+            phase[at + i] = factor * fine[i]
+    for c in range(half):
+        row[c] = row[c] * phase[c]
+    for c in range(half):
+        row[half + c] = row[half + c] * phase[half + c + _Size(1)]
 
 
 _CELLS = "Tuple((c8[:,:,:,::1],c8[:,:,:,::1],f4[:,:,::1],f4[:,::1]))"
@@ -198,19 +191,21 @@ def equalise(
     """
     spectra, weights, noise_var, phase_var = cells
     (coarse, fine), (pilot_index, bins) = turn, where
-    half = len(bins) // 2
-    row = np.empty(2 * half, dtype=np.complex64)
+    row = np.empty(len(bins), dtype=np.complex64)
     phase = np.empty(coarse.shape[2] * fine.shape[2], dtype=np.complex64)
-    for b in range(len(spectra)):
-        for m in range(spectra.shape[2]):
-            t, own = m if noise_var.shape[1] > 1 else 0, phase_var[b, m]
+    for b in range(_Size(len(spectra))):
+        for m in range(_Size(spectra.shape[2])):
+            t, own = m if noise_var.shape[1] > 1 else _Size(0), phase_var[b, m]
             if own > _LOST:
                 symbols[b, m], variance[b, m] = 0, np.inf
                 continue
-            _weighted(row, spectra[b, :, m], weights[b, :, t], bins)
-            _outer(phase, coarse[b, m], fine[b, m])
-            row[:half] *= phase[:half]
-            row[half:] *= phase[half + 1 : 2 * half + 1]
-            _without_pilots(symbols[b, m], row, pilot_index[m])
-            _without_pilots(variance[b, m], noise_var[b, t], pilot_index[m])
-            variance[b, m] += own
+            _combine(row, spectra[b, :, m], weights[b, :, t], bins)
+            _turn(row, phase, coarse[b, m], fine[b, m])
+            first = _Size(0)
+            for p in range(_Size(pilot_index.shape[1]) + _Size(1)):  # runs of data between the pilots
+                last = _Size(pilot_index[m, p]) if p < pilot_index.shape[1] else _Size(len(bins))
+                for i in range(last - first):
+                    symbols[b, m, first - p + i] = row[first + i]
+                for i in range(last - first):
+                    variance[b, m, first - p + i] = noise_var[b, t, first + i] + own
+                first = last + _Size(1)

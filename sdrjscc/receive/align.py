@@ -74,12 +74,8 @@ class Locator:
         Returns:
             start (to half a sample; the frame begins a prefix before its up-chirp) and cfo.
         """
-        profiles = self._profiles(windows)
-        centre = 2 * self.before
-        up = profiles[:, 0, centre - 2 * _SPREAD : centre + 2 * _SPREAD + 1]
-        centre += 2 * CHIRP_SAMPLES
-        reach = 2 * _SPREAD + self._lags
-        down = profiles[:, 1, centre - reach : centre + reach + 1].unfold(-1, 4 * _SPREAD + 1, 1)
+        up, down = self._profiles(windows)
+        down = down.unfold(-1, 4 * _SPREAD + 1, 1)
         likeness = torch.einsum("bi,bli->bl", up, down)
         best = likeness.argmax(-1)
         lag = best.double() - self._lags + _parabola(likeness, best)
@@ -89,19 +85,25 @@ class Locator:
         enough = float(gammainccinv(windows.shape[1], _DOWN_FALSE_ALARM)) - _FLOOR
         return Alignment(start, lag / 4 * CHIRP_RATE, aligned.amax(-1) > enough)
 
-    def _profiles(self, windows: Tensor) -> Tensor:
-        """Delay profiles through both chirps in half samples, ``[B, 2, 2 * fft]``.
+    def _profiles(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Delay profiles through the chirps, in half samples about where each may peak.
 
         Unit mean over noise, less a floor, so that noise adds little to their likeness.
+
+        Returns:
+            ``[B, 97]`` through the up-chirp, ``[B, 97 + 2 lags]`` through the down-chirp.
         """
         spectrum = torch.fft.fft(windows, n=self._fft)[:, :, None] * self._templates
         half = self._fft // 2
         gap = spectrum.new_zeros(*spectrum.shape[:-1], self._fft)
         fine = torch.fft.ifft(torch.cat([spectrum[..., :half], gap, spectrum[..., half:]], dim=-1))
         power = torch.view_as_real(windows).square().sum((-1, -2)) / self.length
-        profile = 4 * torch.view_as_real(fine).square().sum(-1) / power.clamp_min(1e-30)[..., None, None]
-        likeness: Tensor = (profile.sum(1) - _FLOOR).clamp_min(0.0)
-        return likeness
+        scale = 4 / power.clamp_min(1e-30)[..., None]
+        reach, centre = 2 * _SPREAD + self._lags, 2 * (self.before + CHIRP_SAMPLES)
+        up = fine[:, :, 0, 2 * (self.before - _SPREAD) : 2 * (self.before + _SPREAD) + 1]
+        down = fine[:, :, 1, centre - reach : centre + reach + 1]
+        first, second = ((scale * part.abs().square()).sum(1) - _FLOOR for part in (up, down))
+        return first.clamp_min(0.0), second.clamp_min(0.0)
 
 
 def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:

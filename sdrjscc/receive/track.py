@@ -130,7 +130,8 @@ def _improve(pilots: Pilots, line: Line, sco_max: float) -> Line:
     weight = torch.cat([pilots.head_strength, pilots.strength.flatten(1)], dim=1).double()
     scale = torch.tensor([1.0, 1.0 / float(lever[-1]), 1.0 / float(lever[-1])], dtype=torch.float64)
     design = design * scale
-    information = 2 * torch.einsum("bi,ij,ik->bjk", weight, design, design)
+    outer = (design[:, :, None] * design[:, None, :]).flatten(1)
+    information = 2 * (weight @ outer).unflatten(1, (3, 3))
     prior = torch.zeros(3, dtype=torch.float64)
     prior[2] = 3.0 / (2 * pi * max(sco_max, 1e-9) / scale[2]) ** 2
     information = information + torch.diag(prior) + 1e-9 * torch.eye(3, dtype=torch.float64)

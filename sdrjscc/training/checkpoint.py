@@ -1,5 +1,6 @@
 """Checkpoints and best weights of a training run, written atomically."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +39,17 @@ def read_checkpoint(path: Path, recipe: Recipe) -> dict[str, Any]:
     content = _read(path)
     stored, wanted = _flat(content.pop("recipe")), _flat(recipe)
     for key in sorted(stored.keys() | wanted.keys()):
-        if stored.get(key) != wanted.get(key):
-            raise TrainingError(
-                f"a run goes on with its own recipe: {key} must be {stored.get(key)} (got {wanted.get(key)})"
-            )
+        must, got = stored.get(key), wanted.get(key)
+        if must != got:
+            must = "left out" if must is None else must
+            got = "it is left out" if got is None else f"got {got}"
+            raise TrainingError(f"a run goes on with its own recipe: {key} must be {must} ({got})")
     return content
 
 
 def write_best(path: Path, network: nn.Module, recipe: Recipe) -> None:
     """Write the averaged weights with the codec's architecture, ready for ``weights =``."""
-    save_weights(network, path, recipe.codec["name"], _architecture(recipe.codec))
+    save_weights(network, path, recipe.codec["name"], architecture(recipe.codec))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -65,16 +67,22 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:
-    """Every key of every table, e.g. ``optimizer.ema``."""
-    tables = recipe.model_dump(mode="json").items()
-    return {
-        f"{name}.{key}" if key else name: value
-        for name, table in tables
-        for key, value in (table.items() if isinstance(table, dict) else [("", table)])
-    }
+    """Every key of every table, e.g. ``optimizer.ema`` and ``run.phases.0.steps``."""
+    return dict(_entries("", recipe.model_dump(mode="json")))
 
 
-def _architecture(table: dict[str, Any]) -> dict[str, Any]:
+def _entries(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = {str(number): table for number, table in enumerate(value)}
+    if not isinstance(value, dict):
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from _entries(f"{path}.{key}" if path else key, inner)
+
+
+def architecture(table: dict[str, Any]) -> dict[str, Any]:
+    """All options of a codec's table but its weights, with defaults filled in."""
     _, config = configure("codecs", table, "codec")
     full = config if isinstance(config, dict) else config.model_dump(mode="json")
     return {key: value for key, value in full.items() if key != "weights"}

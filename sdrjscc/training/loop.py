@@ -21,11 +21,12 @@ from sdrjscc.codecs.base import build_codec
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import TrainingError
 from sdrjscc.images.datasets import CropSource, check_sides, find_images, split_by_name
+from sdrjscc.link.fit import check_fit
 from sdrjscc.mapping.base import build_mapper
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.checkpoint import read_checkpoint, write_best, write_checkpoint
 from sdrjscc.training.muon import Muon, layer_weights
-from sdrjscc.training.objective import Objective, check_modes, enter
+from sdrjscc.training.objective import Objective, check_modes, check_parts, check_terms, enter
 from sdrjscc.training.recipe import Optimizer, Recipe
 from sdrjscc.training.schedule import learning_rate
 from sdrjscc.training.validate import validation_batches, validation_mode, validation_psnr_db
@@ -61,7 +62,8 @@ class Trainer:
         Raises:
             TrainingError: the folder has no pictures, or one that is unreadable or smaller than
                 a crop; the checkpoint is missing, broken or of another recipe; or there is one
-                already and ``resume`` was not asked for; or codec, crops or channel do not fit.
+                already and ``resume`` was not asked for; or codec, mapping, crops or
+                channel do not fit, or the recipe names loss terms or parts that are not there.
         """
         checkpoint = out / "checkpoint.pt"
         if checkpoint.exists() and not resume:
@@ -73,8 +75,10 @@ class Trainer:
             raise TrainingError(f"codec {recipe.codec['name']} must be a torch module to be trained")
         self.network = codec.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mapper = build_mapper(recipe.mapping)
+        check_fit(codec, self.mapper, recipe.codec, recipe.mapping)
         self.channel = build_symbol_channel(recipe.channel)
         check_modes(recipe, self.mapper, codec)
+        check_parts(recipe, self.network)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = _build_optimizer(recipe.optimizer, self.network)
         self.train_source, validation = _sources(recipe, data, codec.multiple)
@@ -82,6 +86,7 @@ class Trainer:
         if resume:
             self._restore(read_checkpoint(checkpoint, recipe), checkpoint)
         objective = Objective(self.network, self.mapper, self.channel, recipe)
+        check_terms(recipe, objective)
         self.module, self.optimizer = fabric.setup(objective, self.optimizer)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:

@@ -10,6 +10,7 @@ from sdrjscc.codecs.base import Codec
 from sdrjscc.errors import TrainingError
 from sdrjscc.mapping._adaptation import snr_ranges
 from sdrjscc.mapping.base import Mapper, modulation_orders
+from sdrjscc.randomness import derived_generator
 from sdrjscc.training.losses import LOSSES
 from sdrjscc.training.passes import symbol_level
 from sdrjscc.training.recipe import Phase, Recipe
@@ -89,21 +90,45 @@ def check_modes(recipe: Recipe, mapper: Mapper, codec: object) -> None:
             )
 
 
+def check_parts(recipe: Recipe, network: nn.Module) -> None:
+    """Check that every pattern of every phase's ``only`` fits a parameter.
+
+    Raises:
+        TrainingError: one fits none.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    for pattern in (pattern for phase in recipe.run.phases for pattern in phase.only):
+        if not any(fnmatch(name, pattern) for name in names):
+            parts = ", ".join(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in names))
+            raise TrainingError(f"only must fit parameters of the codec, such as {parts} (got {pattern})")
+
+
+@torch.no_grad()
+def check_terms(recipe: Recipe, objective: "Objective") -> None:
+    """Check that codec or mapping give the recipe's loss terms, by sending one small picture.
+
+    The network is left in evaluation mode; its statistics stay as they are.
+
+    Raises:
+        TrainingError: a term is given by neither.
+    """
+    network = objective.network
+    assert isinstance(network, Codec)
+    side, device = network.multiple, next(network.parameters()).device
+    images = torch.full((1, 3, side, side), 0.5, device=device)
+    network.eval()
+    for phase in recipe.run.phases if recipe.terms else ():
+        objective(images, phase.modes, derived_generator("terms"))
+
+
 def enter(phase: Phase, network: nn.Module) -> None:
     """Put the network into the phase's state: what is trained, and what stays as it is.
 
     A module all of whose own parameters stay is in evaluation mode: so do its statistics.
-
-    Raises:
-        TrainingError: ``only`` fits no parameter.
     """
-    chosen = 0
     for name, parameter in network.named_parameters():
         trained = not phase.only or any(fnmatch(name, pattern) for pattern in phase.only)
         parameter.requires_grad_(trained)
-        chosen += trained
-    if not chosen:
-        raise TrainingError(f"only must fit a parameter of the codec (got {', '.join(phase.only)})")
     network.train()
     for module in network.modules():
         own = list(module.parameters(recurse=False))

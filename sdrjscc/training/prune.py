@@ -29,6 +29,7 @@ from sdrjscc.codecs._weights import UNTRAINED
 from sdrjscc.codecs.base import LatentCodec, build_codec
 from sdrjscc.errors import TrainingError
 from sdrjscc.files import write_atomic, write_json_atomic, write_text_atomic
+from sdrjscc.link.fit import codec_name
 from sdrjscc.training.checkpoint import read_checkpoint, read_run, write_best
 from sdrjscc.training.loop import Trainer
 from sdrjscc.training.recipe import Recipe
@@ -44,7 +45,7 @@ def widths(channels: int, gamma: float, rounds: int) -> list[int]:
             or take none.
     """
     if not 0.0 < gamma < 1.0:
-        raise TrainingError(f"gamma must lie between 0 and 1 (got {gamma:g})")
+        raise TrainingError(f"gamma must lie between 0 and 1, both excluded (got {gamma:g})")
     if rounds < 1:
         raise TrainingError(f"there must be at least one round (got {rounds})")
     left = [round(channels * (1.0 - gamma * number / rounds)) for number in range(1, rounds + 1)]
@@ -267,5 +268,8 @@ def _write_copy(source: Path, part: Path) -> None:
 def _build(table: dict[str, Any]) -> LatentCodec:
     codec = build_codec(table)
     if not isinstance(codec, LatentCodec):
-        raise TrainingError(f"codec {table['name']} must be a LatentCodec to be pruned (it is not)")
+        raise TrainingError(
+            f"codec {codec_name(table)} must be one encoder and one decoder around a latent to be pruned "
+            "(it is built otherwise)"
+        )
     return codec

@@ -146,7 +146,8 @@ def test_list_codecs_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "codecs", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     keys = {"codec", "variant", "options", "parameters", "symbols_256"}
-    keys |= {"macs", "macs_by_mode", "macs_output_counted"}
+    keys |= {"macs", "macs_by_mode", "macs_output_counted", "rho"}
+    keys |= {"published_parameters", "published_macs", "published_side_px"}
     assert all(set(row) == keys for row in rows)
     assert all(row["macs"] == max(row["macs_by_mode"]) for row in rows)
     assert next(row for row in rows if row["variant"] == "60-E2D2")["parameters"] == 25_363
@@ -156,15 +157,14 @@ def test_list_codecs_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(wide["macs_by_mode"]) == 5
 
 
-def test_list_codecs_names_options_and_one_cost(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = {"codec": "own", "options": {"size": "paper"}, "macs": 7, "macs_by_mode": [5, 7]}
-    monkeypatch.setattr("sdrjscc.codecs._catalogue.codec_rows", lambda: [row])
+def test_list_codecs_shows_ours_beside_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "codecs"]) == 0
     table = capsys.readouterr().out
+    (base,) = [line.split() for line in table.splitlines() if line.startswith(" ren2026  base")]
+    assert " ".join(base[2:]) == "6.25 M 6.25 M 1.79 G 2.19 G 20.24 G 512 131,072 0.6667"
     assert "size paper" in table
-    assert "by mode" not in table
+    for word in ("parameters:", "MACs:", "256 x 256 px", "k:", "rho ="):
+        assert word in table
 
 
 @pytest.mark.parametrize("what", ["mappings", "channels", "radios", "waveforms", "presets", "weights"])

@@ -85,7 +85,11 @@ def test_a_failed_save_keeps_the_old_file(saved, monkeypatch):
 @pytest.mark.parametrize(
     ("variant", "options", "expected"),
     [
-        ("deep-jscc", {}, r"made for dsc_jscc, variant = 'deep-jscc', .* \(got variant = '60-E2D2'\)"),
+        (
+            "deep-jscc",
+            {},
+            r"made for dsc_jscc, variant = 'deep-jscc', .* \(got variant = '60-E2D2'; they fit",
+        ),
         ("60-E2D2", {"latent_channels": 6}, r"latent_channels = 6, .* \(got latent_channels = 8\)"),
         ("60-E2D2", {"output": "sigmoid"}, r"output = 'sigmoid' \(got output = 'linear'\)"),
     ],
@@ -98,8 +102,24 @@ def test_weights_of_another_architecture(saved, variant, options, expected):
 def test_weights_of_another_codec(saved):
     path, codec = saved
     save_weights(codec, path, "ujscc", ARCHITECTURE)
-    with pytest.raises(WeightsError, match=r"must be made for dsc_jscc, .* \(got codec = 'ujscc'\)"):
+    with pytest.raises(WeightsError, match=r"must be made for dsc_jscc, .* \(got codec = 'ujscc'; .*--codec"):
         load_codec("dsc_jscc", weights=str(path))
+
+
+def test_weights_of_another_variant_say_which_codec_they_fit():
+    hint = r"\(got variant = '60-E2D2'; they fit sdrjscc link --codec dsc_jscc/60-E2D2\)$"
+    with pytest.raises(WeightsError, match=hint):
+        load_codec("dsc_jscc", "20", weights="dsc_jscc_60-E2D2")
+    hint = r"\(got codec = 'dsc_jscc'; they fit sdrjscc link --codec dsc_jscc/60-E2D2\)$"
+    with pytest.raises(WeightsError, match=hint):
+        load_codec("ren2026", weights="dsc_jscc_60-E2D2")
+
+
+def test_weights_that_are_not_there_name_the_bundled_ones():
+    with pytest.raises(WeightsError) as caught:
+        load_codec("dsc_jscc", weights="nothere")
+    assert str(caught.value).count("nothere") == 1
+    assert re.search(r"there is no file nothere; bundled: .*dsc_jscc_60-E2D2", str(caught.value))
 
 
 def test_tensors_that_do_not_fit(saved):

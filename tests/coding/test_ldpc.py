@@ -1,16 +1,13 @@
 import json
 import math
-import pickle
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdrjscc.coding import _ldpc_kernels
 from sdrjscc.coding._base_graph import lifted_graph
 from sdrjscc.coding.ldpc import LdpcCode
 
@@ -188,21 +185,3 @@ def test_refuses_other_shapes():
         code.encode(torch.zeros(2, 99, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"llr must have shape \[B, 300\] \(got \[300\]\)"):
         code.decode(torch.zeros(300))
-
-
-@pytest.mark.parametrize("fault", [RuntimeError("no locator"), OSError(28, "full"), pickle.UnpicklingError()])
-def test_compiles_without_a_usable_disk_cache(monkeypatch, fault):
-    def njit(*arguments, cache=False, **options):
-        if cache:
-            raise fault
-        return original(*arguments, **options)
-
-    original = numba.njit
-    monkeypatch.setattr(numba, "njit", njit)
-    doubled = _ldpc_kernels._machine_code("i8(i8)")(lambda number: 2 * number)
-    assert doubled(21) == 42
-
-
-def test_faults_of_a_compiled_function_are_not_hidden():
-    with pytest.raises(numba.core.errors.TypingError):
-        _ldpc_kernels._machine_code("i8(i8)")(lambda number: number.no_such_thing)

@@ -62,13 +62,17 @@ def test_auto_takes_the_highest_order_that_the_snr_is_good_for(snr_db: float, mo
 
 
 def test_a_mode_that_cannot_be() -> None:
-    with pytest.raises(ConfigError, match=r"one of the modulation orders 0: 4, 1: 16, 2: 64 \(got 3\)"):
+    with pytest.raises(
+        ConfigError, match=r"one of mapping qam's \(number: order\) 0: 4, 1: 16, 2: 64 \(got 3\)"
+    ):
         Link(link(mode=3))
+    with pytest.raises(ConfigError, match=r"\(got -1\)"):
+        Link(link(mode=-1))
     with pytest.raises(ConfigError, match=r"mode must be given .* not configured \(modulation orders 0: 4"):
         Link(link(channel=None))
     analog = {"codec": {"name": "dsc_jscc", "weights": "untrained"}, "mapping": {"name": "analog"}}
-    with pytest.raises(ConfigError, match=r"mode must be 0 for an analog mapping \(got 1\)"):
-        Link(link(mode=1, **analog))
+    with pytest.raises(ConfigError, match=r"mode must be 0 for mapping analog \(got 16\)"):
+        Link(link(mode=16, **analog))
     assert sending_mode(build_parts(link(channel=None, **analog))) == 0
 
 

@@ -95,6 +95,18 @@ def test_its_orders_are_those_of_its_modes(table):
 
 
 @every_mapper
+def test_values_are_those_that_a_symbol_takes(table):
+    mapper = build_mapper(table)
+    values = getattr(mapper, "values", ())
+    assert bool(values) == (mapper.kind is PayloadKind.LATENT)
+    for mode in range(modes(mapper) if values else 0):
+        taken = values[min(mode, len(values) - 1)]
+        assert example(mapper, 1, 2, mode).shape[-1] == taken
+        with pytest.raises(ConfigError):
+            mapper.map(torch.zeros(1, 2, taken + 1), mode)
+
+
+@every_mapper
 def test_without_noise_demap_undoes_map(table):
     """What comes back is mapped to the same symbols again."""
     mapper = build_mapper(table)

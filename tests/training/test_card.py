@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from training_runs import recipe, trainer
 
-from sdrjscc.errors import TrainingError
+from sdrjscc.codecs.base import load_codec
+from sdrjscc.errors import TrainingError, WeightsError
 from sdrjscc.evaluation.card import export
 from sdrjscc.mapping._assignment import detection_noise_var, distortion, transition
 from sdrjscc.mapping._constellation import constellation
@@ -73,3 +74,18 @@ def test_a_name_is_a_name(exported: tuple[Path, Path, dict], tmp_path: Path, nam
     with pytest.raises(TrainingError, match="a name of weights must be letters"):
         export(exported[0], tmp_path, tmp_path, data="", terms="", name=name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_users_own_codec_is_exported_and_loaded(pictures: Path, tmp_path: Path) -> None:
+    own = "training_codec:build_linear"
+    list(trainer(pictures, tmp_path / "run", recipe(codec={"name": own})).run())
+    card = export(tmp_path / "run", pictures, tmp_path, data="gradients", terms="none")
+    assert (card["file"], card["variant"]) == ("training_codec_build_linear.safetensors", None)
+    trained, fresh = (load_codec(own, **kept) for kept in ({"weights": str(tmp_path / card["file"])}, {}))
+    assert isinstance(trained, torch.nn.Module)
+    assert isinstance(fresh, torch.nn.Module)
+    stored = load_file(tmp_path / card["file"])
+    assert all(torch.equal(value, stored[name].float()) for name, value in trained.state_dict().items())
+    assert trained.fingerprint != fresh.fingerprint
+    with pytest.raises(WeightsError, match="there is no file"):
+        load_codec(own, weights="absent.safetensors")

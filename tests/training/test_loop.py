@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +14,8 @@ from safetensors.torch import load_file
 from torch import nn
 from training_runs import make_pictures, recipe, state, trainer
 
-from sdrjscc.codecs.base import build_codec
-from sdrjscc.errors import TrainingError
+from sdrjscc.codecs.base import build_codec, load_codec
+from sdrjscc.errors import SdrJsccError, TrainingError
 from sdrjscc.files import write_atomic
 from sdrjscc.training import checkpoint as checkpoint_module
 from sdrjscc.training.losses import LOSSES
@@ -220,7 +221,12 @@ def test_a_run_resumes_with_its_own_recipe_only(pictures: Path, whole: Path) -> 
     said = refusal(pictures, whole, recipe(optimizer_ema=0.9), resume=True)
     assert said == "a run goes on with its own recipe: optimizer.ema must be 0.95 (got 0.9)"
     said = refusal(pictures, whole, recipe(codec={"name": "dsc_jscc", "weights": "untrained"}), resume=True)
-    assert said == "a run goes on with its own recipe: codec.variant must be 60-E2D2 (got None)"
+    assert said == "a run goes on with its own recipe: codec.variant must be 60-E2D2 (it is left out)"
+    said = refusal(pictures, whole, recipe(start="weights.safetensors"), resume=True)
+    assert said == "a run goes on with its own recipe: start must be left out (got weights.safetensors)"
+    phases = [{"steps": 30, "crop": 16, "batch": 3}, {"steps": 6, "crop": 32, "batch": 2}]
+    said = refusal(pictures, whole, recipe(run_phases=phases), resume=True)
+    assert said == "a run goes on with its own recipe: run.phases.1.steps must be 60 (got 6)"
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "list", "key", "shape"])
@@ -271,6 +277,47 @@ def test_codec_and_channel_must_fit_training(pictures: Path, tmp_path: Path) -> 
     assert refusal(pictures, tmp_path, recipe(codec={"name": "training_codec:build"})) == (
         "codec training_codec:build must be a torch module to be trained"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"codec": {"name": "ujscc", "variant": "ujscc", "weights": "untrained"}},
+            "codec ujscc/ujscc needs the mapping vq "
+            "(got analog: it takes 2 values a symbol, the codec gives 4 in mode 1)",
+        ),
+        (
+            {"terms": {"codebok": 1.0}},
+            "terms must be given by codec or mapping (these give none; got codebok)",
+        ),
+        (
+            {
+                "run_phases": [
+                    {"steps": 1, "crop": 16},
+                    {"steps": 1, "crop": 16, "only": ["decoder.*", "code"]},
+                ]
+            },
+            "only must fit parameters of the codec, such as encoder.*, decoder.* (got code)",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_named_at_the_start(
+    pictures: Path, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(SdrJsccError) as caught:
+        trainer(pictures, tmp_path, recipe(**changes))
+    assert str(caught.value) == sentence
+
+
+def test_looking_for_terms_changes_nothing(pictures: Path, tmp_path: Path) -> None:
+    codec = {"name": "training_codec:build_coded"}
+    vq = {"name": "vq", "orders": [2, 4], "dimensions": [2, 2]}
+    one = trainer(pictures, tmp_path, recipe(codec=codec, mapping=vq, terms={"codebook": 1.0}))
+    fresh = load_codec("training_codec:build_coded")
+    assert isinstance(fresh, torch.nn.Module)
+    for name, value in fresh.state_dict().items():
+        assert torch.equal(value, one.network.state_dict()[name]), name
 
 
 def test_parts_of_atomic_writes_do_not_stay(tmp_path: Path) -> None:

@@ -92,11 +92,9 @@ def test_only_the_chosen_parts_move(pictures: Path, tmp_path: Path) -> None:
     assert moved == {"codebooks.1"}, "neither statistics nor the other mode's codebook"
 
 
-def test_a_part_that_is_not_there_is_named() -> None:
+def test_without_a_choice_all_parts_are_trained() -> None:
     network = load_codec("training_codec:build_coded")
     assert isinstance(network, torch.nn.Module)
-    with pytest.raises(TrainingError, match=r"only must fit a parameter of the codec \(got code\)"):
-        enter(Phase(steps=1, only=("code",)), network)
     enter(Phase(steps=1), network)
     assert all(parameter.requires_grad for parameter in network.parameters())
 

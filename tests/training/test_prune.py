@@ -181,7 +181,7 @@ def test_it_is_exported_like_a_training_run(whole: Path, inputs: Inputs, tmp_pat
         "ren2026", latent_channels=8, weights=str(tmp_path / "weights" / "ren2026_base.safetensors")
     )
     mapper = bind(build_mapper({"name": "uniform_qam"}), codec)
-    assert mapper.points(3).abs().square().mean().item() > 1.05
+    assert mapper.points(3).abs().square().mean().item() != pytest.approx(1.0, abs=1e-3)  # bound
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -256,7 +256,7 @@ class TestRefusals:
     @pytest.mark.parametrize("gamma", [0.0, 1.0, -0.5, 1.5, float("nan")])
     def test_gamma_out_of_range(self, inputs: Inputs, tmp_path: Path, gamma: float) -> None:
         said = self.refusal(inputs[1], tmp_path, gamma=gamma)
-        assert said == f"gamma must lie between 0 and 1 (got {gamma:g})"
+        assert said == f"gamma must lie between 0 and 1, both excluded (got {gamma:g})"
 
     def test_rounds_that_leave_or_take_no_channel(self, inputs: Inputs, tmp_path: Path) -> None:
         said = self.refusal(inputs[1], tmp_path, gamma=0.98)
@@ -273,13 +273,14 @@ class TestRefusals:
         )
         own = parse_recipe({**prune_runs.TABLE, "codec": {"name": "training_codec:build"}})
         assert self.refusal("untrained", tmp_path, own) == (
-            "codec training_codec:build must be a LatentCodec to be pruned (it is not)"
+            "codec training_codec:build must be one encoder and one decoder around a latent to be pruned "
+            "(it is built otherwise)"
         )
 
     def test_weights_of_another_architecture(self, inputs: Inputs, tmp_path: Path) -> None:
         said = self.refusal(inputs[1], tmp_path, recipe(latent_channels=20))
         assert said.endswith("latent_channels = 20 (got latent_channels = 16)")
-        assert "must be a readable file" in self.refusal(tmp_path / "none.safetensors", tmp_path)
+        assert "there is no file" in self.refusal(tmp_path / "none.safetensors", tmp_path)
 
     def test_folders(self, whole: Path, inputs: Inputs, tmp_path: Path) -> None:
         assert self.refusal(inputs[1], whole) == (
@@ -308,7 +309,7 @@ class TestRefusals:
     ) -> None:
         assert main([*arguments(*inputs, tmp_path), "--gamma", "1.5"]) == 2
         printed = capsys.readouterr().err
-        assert printed.strip() == "error: gamma must lie between 0 and 1 (got 1.5)"
+        assert printed.strip() == "error: gamma must lie between 0 and 1, both excluded (got 1.5)"
         assert not list(tmp_path.iterdir())
 
 

@@ -48,6 +48,14 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize(("good", "bad"), [("32", "8"), ("10", "'ten'")])
+def test_a_wrong_item_does_not_make_a_list_too_short(good: str, bad: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(GOOD.replace(good, bad))
+    with pytest.raises(ConfigError, match=r"^run\.phases\.0\.[^;]*$"):
+        load_recipe(path)
+
+
 @pytest.mark.parametrize("sentence", WRONG)
 def test_wrong_recipes_are_refused_in_words(sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
