@@ -1,238 +1,224 @@
-"""Physical layer: header probability, loss, noise-variance calibration and speed of the receiver.
+"""The physical layer beside its peers: sensitivity, loss, noise calibration, speed, peaks.
 
-    python benchmarks/phy.py [--quick] [--json FILE] [--scenario full] [--snr-db 10] [--payload 82]
+    python benchmarks/phy.py [--quick] [--json FILE] [--figures FOLDER]
+    python benchmarks/phy.py --systems sdrjscc --scenario full --snr-db 10 --payload 82
+    python benchmarks/phy.py --redraw FILE --figures FOLDER
 
-Each frame goes through its own realisation of a scenario; it is scaled to unit mean power before
-noise is added. All frames of a point form one stream with one receiver and one radio front end
-(the DC offset and IQ image of a radio do not change from frame to frame).
+Ours (``sdrjscc``), liquid-dsp's ``ofdmflexframe`` (``pip install liquid-dsp``) and GNU Radio's
+``ofdm_tx``/``ofdm_rx`` (``apt install gnuradio``) each send frames of their own format with about
+the same number of payload symbols through the same realisations of the same channels. A peer that
+is not installed is named and left out. ``--quick`` takes about two minutes, a whole run less than
+an hour of one core. Ctrl-C keeps what was measured.
 
-* P(header): frames whose header was decoded, of all sent.
-* loss: v is the measured error variance of a symbol relative to its power, per carrier and frame;
-  delivered SNR = 1 / mean(v / (1 + v)) - 1 over carriers and received frames; the genie knows
-  channel and noise and is measured alike (its v fluctuates with as many symbols).
-* calibration: 10 log10 of the mean over frames of mean(abs(error)**2 / reported variance).
+Definitions: SNR is per sample over the occupied band, Es/N0 of an active carrier; each received
+frame is scaled to unit mean power before noise is added. The modules of ``_phy`` say the rest:
+``score`` (probabilities, loss, calibration), ``limits`` (bounds), ``throughput``,
+``false_headers``, ``papr``.
 """
 
 import argparse
+import itertools
 import json
-import math
-import time
-from dataclasses import asdict, dataclass
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from _phy import false_headers, gnuradio_ofdm, liquid_ofdm, ours
+from _phy.air import RATES_HZ
+from _phy.figures import draw
+from _phy.papr import papr
+from _phy.progress import Watch
+from _phy.results import Results
+from _phy.score import Course, measure
+from _phy.system import MissingPeerError, System
+from _phy.throughput import throughput
+from rich.console import Console
 
-from sdrjscc.channel.chain import build as build_channel
-from sdrjscc.channel.chain import scenario
-from sdrjscc.framing.header import Header, encode_headers, warm_up
-from sdrjscc.link.receiver import Packet, Receiver
-from sdrjscc.waveform.ofdm import Config, Ofdm, build
+from sdrjscc.framing.header import warm_up
+from sdrjscc.waveform.ofdm import Config, build
 
-CENTER_FREQUENCY_HZ = 2.4e9
-RATES_HZ = {"awgn": 1e6, "cfo": 1e6, "full": 1e6, "pluto_pair": 2e6}
-CLOCK_PPM = {"awgn": 10.0, "cfo": 10.0, "full": 10.0, "pluto_pair": 25.0}
-CHUNK = 1 << 18
-SENT_AT_ONCE = 100
-
-
-@dataclass
-class Point:
-    """One line of the table; see the module's text for what the quantities mean."""
-
-    scenario: str
-    payload_ofdm_symbols: int
-    antennas: int
-    snr_db: float
-    sent: int
-    headers: int
-    loss_db: float
-    calibration_db: float
-    cfo_rms_hz: float
-    sco_rms_ppm: float
-    extra_triggers: int
-    msps: float
+SNRS_DB = [-8.0, -6.5, -5.5, -5.0, -2.0, 0.0, 2.0, 4.0, 7.0, 10.0, 15.0, 20.0, 25.0]
+QUICK_SNRS_DB = [-5.0, 0.0, 4.0, 10.0, 25.0]
+SIZES = (20, 82, 328)
+_PEERS_SHARE = 3
+SYSTEMS: dict[str, Callable[[int], System]] = {
+    ours.NAME: ours.Ours,
+    liquid_ofdm.NAMES[64]: lambda size: liquid_ofdm.Liquid(200 * size, 64),
+    liquid_ofdm.NAMES[256]: lambda size: liquid_ofdm.Liquid(200 * size, 256),
+    gnuradio_ofdm.NAME: lambda size: gnuradio_ofdm.GnuRadio(200 * size),
+}
+HEADING = "{:16s}{:10s}{:>7s}{:>7s}{:>12s}{:>13s}{:>8s}{:>10s}{:>10s}{:>9s}{:>6s}".format(
+    *("system", "scenario", "symbols", "SNR", "P(header)", "valid/sent", "loss dB"),
+    *("variance", "CFO Hz", "SCO ppm", "MS/s"),
+)
 
 
-@dataclass
-class Frames:
-    """A stretch of received signal and the truth about it."""
-
-    samples: Tensor
-    payload: Tensor
-    cfo_hz: list[float]
-    sco_ppm: list[float]
-    genie: Tensor
-
-
-def simulate(waveform: Ofdm, name: str, snr_db: float, antennas: int, count: int, seed: int) -> Frames:
-    """Frames through independent realisations, joined into one stream with one front end."""
-    generator = torch.Generator().manual_seed(seed)
-    rate = RATES_HZ[name]
-    config = scenario(name, snr_db).model_copy(update={"antennas": antennas})
-    air = build_channel(config.model_copy(update={"iq_image_db": None, "dc_dbc": None}))
-    payload = torch.randn(count, waveform.payload_symbols, dtype=torch.complex64, generator=generator)
-    headers = [Header(0x3FA1, 7, i % 256, i, count, 0, 0, True, 256, 256) for i in range(count)]
-    frames = waveform.modulate(encode_headers(headers), payload)
-    pieces, cfo, sco, genie = [], [], [], []
-    for frame in frames:
-        got = air.realise(
-            frame[None],
-            sample_rate_hz=rate,
-            occupied_bandwidth_hz=waveform.occupied_bandwidth_hz(rate),
-            generator=generator,
-        )
-        pieces.append(got.samples / got.signal_power**0.5)
-        cfo.append(got.cfo_hz)
-        sco.append(got.sco_ppm)
-        gains = got.taps.frequency_response(waveform.payload.frequencies).abs().square() * got.gain**2
-        variance = got.noise_var * waveform.payload.occupied_fraction / gains
-        genie.append(1 / (1 / variance).sum(0))
-    joined = torch.cat(pieces, dim=-1)
-    front = build_channel(
-        config.__class__(antennas=antennas, iq_image_db=config.iq_image_db, dc_dbc=config.dc_dbc)
-    )
-    joined = front.realise(
-        joined, sample_rate_hz=rate, occupied_bandwidth_hz=rate, generator=torch.Generator().manual_seed(5)
-    ).samples
-    return Frames(joined, payload, cfo, sco, torch.stack(genie))
+def main() -> int:
+    """Measure what was asked for, print it as it comes, write JSON and figures."""
+    options = _options()
+    console = Console(width=120, highlight=False)
+    if options.redraw:
+        _draw(json.loads(options.redraw.read_text()), options.figures, console)
+        return 0
+    _on_one_core()
+    asked = {key: str(value) if isinstance(value, Path) else value for key, value in vars(options).items()}
+    results = Results(options.json, asked)
+    console.print("  ".join(f"{name} {number}" for name, number in results.content["versions"].items()))
+    code = 0
+    try:
+        _run(options, results, console)
+        results.finish()
+    except KeyboardInterrupt:
+        results.write()
+        console.print("stopped; what was measured is kept")
+        code = 130
+    _draw(results.content, options.figures, console)
+    return code
 
 
-def per_carrier(waveform: Ofdm, values: Tensor) -> Tensor:
-    """Mean over the OFDM symbols of a frame, ``[C]``, of values of its payload symbols."""
-    index = waveform.payload.data_index.flatten()
-    total = torch.zeros(waveform.payload.active, dtype=torch.float64).index_add(0, index, values.double())
-    return total / torch.bincount(index, minlength=waveform.payload.active)
-
-
-def measure(name: str, snr_db: float, payload_ofdm_symbols: int, antennas: int, sent: int) -> Point:
-    """One point of the table."""
-    waveform = build(Config(payload_ofdm_symbols=payload_ofdm_symbols))
-    noise = torch.Generator().manual_seed(99)
-    receiver = Receiver(
-        waveform,
-        sample_rate_hz=RATES_HZ[name],
-        clock_ppm=CLOCK_PPM[name],
-        center_frequency_hz=CENTER_FREQUENCY_HZ,
-        antennas=antennas,
-    )
-    errors, genies, calibration, cfo, sco = [], [], [], [], []
-    seconds, samples, headers, done = 0.0, 0, 0, 0
-    while done < sent:
-        count = min(SENT_AT_ONCE, sent - done)
-        frames = simulate(waveform, name, snr_db, antennas, count, seed=1000 + done)
-        done += count
-        samples += frames.samples.shape[-1]
-        begin = time.process_time()
-        packets: list[Packet] = []
-        for chunk in torch.split(frames.samples, CHUNK, dim=-1):
-            packets += receiver.push(chunk)
-        packets += receiver.flush()
-        seconds += time.process_time() - begin
-        headers += len(packets)
-        for packet in packets:
-            i = packet.header.packet
-            error = (packet.symbols - frames.payload[i]).abs().square()
-            errors.append(per_carrier(waveform, error))
-            calibration.append(float((error / packet.noise_var).mean()))
-            counts = torch.bincount(waveform.payload.data_index.flatten()).double()
-            wobble = torch._standard_gamma(counts, generator=noise) / counts
-            genies.append(frames.genie[i] * wobble)
-            cfo.append(packet.cfo_hz - frames.cfo_hz[i])
-            sco.append(packet.sco_ppm - frames.sco_ppm[i])
-    return Point(
-        name,
-        payload_ofdm_symbols,
-        antennas,
-        snr_db,
-        sent,
-        headers,
-        delivered_db(genies) - delivered_db(errors),
-        10 * math.log10(sum(calibration) / max(len(calibration), 1)) if calibration else math.nan,
-        rms(cfo),
-        rms(sco),
-        receiver.counters.triggers - sent,
-        samples / 1e6 / seconds,
-    )
-
-
-def delivered_db(variances: list[Tensor]) -> float:
-    """SNR in dB that symbols of these error variances carry together."""
-    if not variances:
-        return math.nan
-    v = torch.stack(variances)
-    return 10 * math.log10(float(1 / (v / (1 + v)).mean() - 1))
-
-
-def rms(values: list[float]) -> float:
-    """Root mean square, nan of nothing."""
-    return math.sqrt(sum(v * v for v in values) / len(values)) if values else math.nan
-
-
-def false_headers(samples: int, antennas: int) -> dict[str, int]:
-    """Triggers and headers in white noise, bursts of noise, a tone and foreign chirps."""
-    receiver = Receiver(
-        build(Config(payload_ofdm_symbols=20)),
-        sample_rate_hz=1e6,
-        clock_ppm=10.0,
-        center_frequency_hz=CENTER_FREQUENCY_HZ,
-        antennas=antennas,
-    )
-    generator = torch.Generator().manual_seed(3)
-    count = 0
-    for step in range(math.ceil(samples / (1 << 20))):
-        signal = torch.randn(antennas, 1 << 20, dtype=torch.complex64, generator=generator)
-        time_axis = torch.arange(1 << 20, dtype=torch.float64)
-        if step % 4 == 1:
-            signal = signal * (1 + 30 * (time_axis % 9000 < 700).float())
-        elif step % 4 == 2:
-            turns = torch.remainder(0.0137 * time_axis, 1.0) * 2 * math.pi
-            signal = signal + 3 * torch.polar(torch.ones_like(turns), turns).to(torch.complex64)
-        elif step % 4 == 3:
-            turns = torch.remainder((time_axis % 1024) ** 2 / 2560, 1.0) * 2 * math.pi
-            signal = signal + torch.polar(torch.ones_like(turns), turns).to(torch.complex64)
-        count += len(receiver.push(signal))
-    counters = receiver.counters
-    return {"samples": samples, "antennas": antennas, "headers": count, "triggers": counters.triggers,
-            "preambles": counters.preambles}  # fmt: skip
-
-
-def main() -> None:
-    """Measure the chosen points and print them as they come."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="few frames")
+    parser.add_argument("--quick", action="store_true", help="few frames and points")
     parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--scenario", nargs="+", default=["awgn", "cfo", "full"], choices=sorted(RATES_HZ))
-    parser.add_argument("--snr-db", nargs="+", type=float, default=[-8, -5.5, -5, 0, 4, 10, 20, 25])
-    parser.add_argument("--payload", nargs="+", type=int, default=[20], help="OFDM symbols: 20, 82, 328")
-    parser.add_argument("--antennas", type=int, default=1)
-    parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--noise-samples", type=int, default=0, help="also look for false headers")
+    parser.add_argument("--figures", type=Path, help="write the figures into this folder")
+    parser.add_argument("--redraw", type=Path, help="only draw the figures of this JSON")
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--scenario", nargs="+", choices=sorted(RATES_HZ), help="default: awgn cfo full")
+    parser.add_argument("--snr-db", nargs="+", type=float, help=f"default: {SNRS_DB}")
+    parser.add_argument("--payload", nargs="+", type=int, default=SIZES, help="OFDM symbols: 20 82 328")
+    parser.add_argument("--antennas", type=int, default=1, help="more than 1: ours only")
+    parser.add_argument(
+        "--frames", type=int, help="of 20 OFDM symbols; longer ones, and the peers', are fewer"
+    )
+    parser.add_argument("--noise-samples", type=int, help="of each signal that is not ours; 0: none")
+    parser.add_argument("--no-throughput", action="store_true")
+    parser.add_argument("--no-curves", action="store_true")
     options = parser.parse_args()
+    if options.redraw and not options.figures:
+        parser.error("--redraw needs --figures")
+    options.scenario = options.scenario or (["awgn", "full"] if options.quick else ["awgn", "cfo", "full"])
+    options.snr_db = options.snr_db or (QUICK_SNRS_DB if options.quick else SNRS_DB)
+    options.frames = options.frames or (120 if options.quick else 3000)
+    if options.noise_samples is None:
+        options.noise_samples = 1_000_000 if options.quick else 100_000_000
+    return options
+
+
+def _on_one_core() -> None:
+    """All threads of the process, those of flowgraphs too, on the last core it may use."""
     torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     warm_up()
-    frames = 40 if options.quick else options.frames
-    points = []
-    print("scenario    M ant   SNR   P(header)    loss   calib  CFO Hz  SCO ppm  extra  MS/s")
-    for name in options.scenario:
-        for payload in options.payload:
-            for snr_db in options.snr_db:
-                p = measure(name, snr_db, payload, options.antennas, frames)
-                points.append(asdict(p))
-                print(
-                    f"{name:10s}{payload:4d}{p.antennas:3d} {snr_db:6.1f}  {p.headers:5d}/{p.sent:<5d}"
-                    f"{p.loss_db:8.3f}{p.calibration_db:8.3f}{p.cfo_rms_hz:8.2f}{p.sco_rms_ppm:8.2f}"
-                    f"{p.extra_triggers:6d}{p.msps:7.1f}",
-                    flush=True,
+
+
+def _run(options: argparse.Namespace, results: Results, console: Console) -> None:
+    systems = {size: _available(options, size, results, console) for size in options.payload}
+    with Watch(console) as watch:
+        results.add("papr", *papr(4_000 if options.quick else 40_000))
+        if not options.no_throughput:
+            _speeds(options, systems, results, watch)
+        if not options.no_curves:
+            _curves(options, systems, results, watch)
+        if options.noise_samples:
+            _false_headers(options, results, watch)
+
+
+def _available(options: argparse.Namespace, size: int, results: Results, console: Console) -> list[System]:
+    """The systems that can be measured at a payload size; the others are named."""
+    found = []
+    for name in options.systems:
+        try:
+            system = SYSTEMS[name](size)
+        except MissingPeerError as error:
+            console.print(f"{name}, {200 * size} payload symbols: left out, as {error}")
+            results.add("missing", {"system": name, "payload_symbols": 200 * size, "reason": str(error)})
+            continue
+        if system.antennas >= options.antennas:
+            found.append(system)
+    return found
+
+
+def _speeds(
+    options: argparse.Namespace, systems: dict[int, list[System]], results: Results, watch: Watch
+) -> None:
+    runs, samples = (3, 400_000) if options.quick else (9, 3_000_000)
+    with watch.task("throughput", runs * len(systems)) as step:
+        for present in systems.values():
+            rows = throughput(present, samples, runs, step)
+            results.add("throughput", *rows)
+            for row in rows:
+                watch.console.print(
+                    f"{row['system']:16s}{row['payload_symbols']:6d} symbols: {row['msps']:6.1f} MS/s on"
+                    f" frames, {row['msps_noise']:6.1f} on noise, transmitter {row['msps_transmit']:6.1f}"
                 )
-    noise = [false_headers(options.noise_samples, a) for a in (1, 2)] if options.noise_samples else []
-    for row in noise:
-        print(row)
-    if options.json:
-        options.json.write_text(json.dumps({"schema": 1, "points": points, "noise": noise}, indent=1))
+
+
+def _curves(
+    options: argparse.Namespace, systems: dict[int, list[System]], results: Results, watch: Watch
+) -> None:
+    watch.console.print(HEADING)
+    points = [
+        (system, Course(name, snr_db, options.antennas, _frames(options.frames, size, system)))
+        for size, name, snr_db in itertools.product(systems, options.scenario, options.snr_db)
+        for system in systems[size]
+    ]
+    with watch.task("points", len(points)) as whole:
+        for system, course in points:
+            label = f"{system.name}, {course.scenario}, {course.snr_db:g} dB"
+            with watch.task(label, course.frames) as step:
+                row = measure(system, course, step)
+            results.add("curves", row)
+            watch.console.print(_text(row))
+            whole(1)
+
+
+def _frames(shortest: int, size: int, system: System) -> int:
+    """Frames of a point: all points about equally long; peers are sent the first third of ours."""
+    share = 1 if system.name == ours.NAME else _PEERS_SHARE
+    return max(5, shortest * SIZES[0] // (size * share))
+
+
+def _text(row: dict[str, Any]) -> str:
+    """A row of the table."""
+
+    def number(key: str, width: int, digits: int) -> str:
+        return f"{'-':>{width}s}" if row[key] is None else f"{row[key]:{width}.{digits}f}"
+
+    return (
+        f"{row['system']:16s}{row['scenario']:10s}{row['payload_symbols']:7d}{row['snr_db']:7.1f}"
+        f"{row['p_header']:12.4f}{row['headers']:6d}/{row['sent']:<6d}{number('loss_db', 8, 3)}"
+        f"{number('variance_error_db', 10, 3)}{number('cfo_rms_hz', 10, 2)}{number('sco_rms_ppm', 9, 3)}"
+        f"{number('msps', 6, 1)}"
+    )
+
+
+def _false_headers(options: argparse.Namespace, results: Results, watch: Watch) -> None:
+    waveform = build(Config(payload_ofdm_symbols=SIZES[0]))
+    trials = list(itertools.product((1, 2), false_headers.SIGNALS, false_headers.LEVELS_DB))
+    samples = options.noise_samples
+    with watch.task("signals that are not ours", len(trials)) as whole:
+        for antennas, name, level_db in trials:
+            with watch.task(f"{name}, {level_db:g} dB, {antennas} antennas", samples) as step:
+                row = false_headers.trial(waveform, name, level_db, antennas, samples, step)
+            results.add("false_headers", row)
+            watch.console.print(
+                f"{name:16s}{level_db:4.0f} dB, antennas: {antennas}, {samples:.1e} samples:"
+                f" {row['triggers']} triggers, {row['preambles']} preambles, {row['headers']} headers"
+            )
+            whole(1)
+
+
+def _draw(content: dict[str, Any], folder: Path | None, console: Console) -> None:
+    if folder is not None:
+        for path in draw(content, folder):
+            console.print(f"wrote {path}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Parts of the physical-layer benchmark ``benchmarks/phy.py``."""
