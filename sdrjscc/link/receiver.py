@@ -22,11 +22,11 @@ from sdrjscc.receive.align import Locator, refine
 from sdrjscc.receive.condition import BLOCK as CONDITIONED
 from sdrjscc.receive.estimate import FIRST_DELAY
 from sdrjscc.receive.head import Head, header_symbols, read_head, train_on_header
-from sdrjscc.receive.payload import Payload, read_payload
+from sdrjscc.receive.payload import Payload, payload_spectra, read_payload
 from sdrjscc.waveform.base import CHIRP_SIZE, HEADER, PAYLOAD_START, Waveform, phasor
 
 _SLICE = 128 * CONDITIONED
-_PIECE = 32 * CONDITIONED
+_PIECE = 64 * CONDITIONED
 _BATCH = 64
 _PAYLOAD_BATCH = 64
 _SLACK = 64
@@ -334,10 +334,14 @@ class Receiver:
         """Packets of accepted headers, which serve as training first."""
         grid, gain = self._waveform.payload, self._waveform.preamble_gain
         head = train_on_header(head, HEADER.fill(encode_headers(headers)), gain)
-        marks = self._stream.lost(starts, self._waveform.frame_samples)[:, PAYLOAD_START:]
-        lost = marks.reshape(len(starts), grid.symbols, grid.symbol_samples).any(-1)
-        samples = self._stream.windows(starts, self._waveform.frame_samples)
-        return self._emit(starts, head, headers, read_payload(samples, head, grid, gain, self._sco_max, lost))
+        lost = torch.zeros(len(starts), grid.symbols, dtype=torch.bool)
+        marks = self._stream.lost([start + PAYLOAD_START for start in starts], grid.samples)
+        if marks is not None:
+            lost = marks.unflatten(1, (grid.symbols, grid.symbol_samples)).any(-1)
+        first, last = min(starts), max(starts) + self._waveform.frame_samples
+        at = torch.tensor(starts) - first
+        spectra = payload_spectra(self._stream.view(first, last), at, head, grid)
+        return self._emit(starts, head, headers, read_payload(spectra, head, grid, gain, self._sco_max, lost))
 
     def _accepts(self, header: Header | None, start: int) -> bool:
         """Count a header and say why its frame is refused, if it is."""
@@ -356,18 +360,21 @@ class Receiver:
 
     def _emit(self, starts: list[int], head: Head, headers: list[Header], payload: Payload) -> list[Packet]:
         symbols, noise_var = self._waveform.collect(payload.symbols, payload.noise_var)
+        figures = zip(
+            payload.cfo.tolist(), payload.sco.tolist(), payload.snr.tolist(), head.delay.tolist(), strict=True
+        )
         return [
             Packet(
                 header=header,
-                symbols=symbols[i].clone(),
+                symbols=symbols[i].clone(),  # not a view: it would keep its neighbours in memory
                 noise_var=noise_var[i].clone(),
-                cfo_hz=float(payload.cfo[i]) * self._rate,
-                sco_ppm=-float(payload.sco[i]) * 1e6,
-                pilot_snr_db=10 * log10(max(float(payload.snr[i]), 1e-12)),
-                start_sample=starts[i] + float(head.delay[i]),
+                cfo_hz=cfo * self._rate,
+                sco_ppm=-sco * 1e6,
+                pilot_snr_db=10 * log10(max(snr, 1e-12)),
+                start_sample=starts[i] + delay,
                 impulse_response=payload.taps[i].clone(),
                 first_tap_s=FIRST_DELAY / self._rate,
                 tap_spacing_s=1 / self._rate,
             )
-            for i, header in enumerate(headers)
+            for i, (header, (cfo, sco, snr, delay)) in enumerate(zip(headers, figures, strict=True))
         ]

@@ -31,6 +31,7 @@ class SampleStream:
         self._lost = torch.empty(0, dtype=torch.bool)
         self._first = 0
         self.refused = 0
+        self._last_lost = position - lead - 1
         self.start = self.end = position - lead
         self._room(torch.zeros(lead, dtype=torch.bool)).zero_()
 
@@ -71,7 +72,7 @@ class SampleStream:
     def _condition(self, raw: Tensor, lost: Tensor) -> None:
         clean = self._room(lost)
         self._conditioner.correct(raw, clean)
-        if lost.any():
+        if self._last_lost == self.end:
             clean.masked_fill_(lost, 0)
 
     def _room(self, lost: Tensor) -> Tensor:
@@ -82,6 +83,8 @@ class SampleStream:
         at = self._first + self.end - self.start
         self._lost[at : at + count] = lost
         self.end += count
+        if lost.any():
+            self._last_lost = self.end
         return self._samples[:, at : at + count]
 
     def _compact(self, count: int) -> None:
@@ -121,10 +124,17 @@ class SampleStream:
         """
         if starts and (min(starts) < self.start or max(starts) + length > self.end):
             raise SignalError(f"windows must lie in {self.start}..{self.end} (got {starts} + {length})")
-        return torch.stack([self.view(first, first + length) for first in starts])
+        from sdrjscc.receive import _kernels
 
-    def lost(self, starts: list[int], length: int) -> Tensor:
-        """Lost marks ``[B, length]`` of the same windows."""
+        out = torch.empty(len(starts), self._antennas, length, dtype=torch.complex64)
+        at = torch.tensor(starts, dtype=torch.int64) + (self._first - self.start)
+        _kernels.windows(self._samples.numpy(), at.numpy(), out.numpy())
+        return out
+
+    def lost(self, starts: list[int], length: int) -> Tensor | None:
+        """Lost marks ``[B, length]`` of the same windows, ``None`` if no sample held is lost."""
+        if self._last_lost < self.start:
+            return None
         at = self._first - self.start
         return torch.stack([self._lost[at + first : at + first + length] for first in starts])
 

@@ -26,6 +26,11 @@ _Size = np.uint64
 
 
 @inlined
+def _square(value: Any) -> Any:
+    return value.real * value.real + value.imag * value.imag
+
+
+@inlined
 def _trust(square: Any, variance: Any) -> Any:
     """Weight of an estimate by how far it stands out of its own variance: 0 below the root of 3."""
     return max(0.0, 1.0 - _SCEPTICISM * variance / max(square, _TINY))
@@ -36,10 +41,10 @@ def _front_end(state: Any) -> Any:
     """DC offset and IQ image that the running sums tell of."""
     count = state[5]
     mean = complex(state[0], state[1]) / count
-    dc = mean.real * mean.real + mean.imag * mean.imag
+    dc = _square(mean)
     power = max(state[4] / count - dc, _TINY)
     image = (complex(state[2], state[3]) / count - mean * mean) / (2 * power)
-    size = image.real * image.real + image.imag * image.imag
+    size = _square(image)
     believed = _trust(size, 0.5 / count) if size < _LARGEST_IMAGE * _LARGEST_IMAGE else 0.0
     return mean * _trust(dc, power / count), image * believed
 
@@ -87,7 +92,7 @@ def condition(samples: _Complex, size: int, state: _Doubles, out: _Complex) -> N
 def _energy(values: Any) -> Any:
     total = np.float32(0)
     for i in range(len(values)):
-        total += values[i].real * values[i].real + values[i].imag * values[i].imag
+        total += _square(values[i])
     return total
 
 
@@ -98,7 +103,7 @@ def _peak(values: Any, lanes: Any) -> Any:
     for first in range(0, len(values), _LANES):
         part = values[first : first + _LANES]
         for i in range(_LANES):
-            lanes[i] = max(lanes[i], part[i].real * part[i].real + part[i].imag * part[i].imag)
+            lanes[i] = max(lanes[i], _square(part[i]))
     return np.max(lanes)
 
 
@@ -209,3 +214,54 @@ def equalise(
                 for i in range(last - first):
                     variance[b, m, first - p + i] = noise_var[b, t, first + i] + own
                 first = last + _Size(1)
+
+
+@machine_code("void(c8[:,::1],c8[:,:,::1],f4[:,::1],i8[:,::1],UniTuple(i8,3),i8[::1])")
+def best_positions(
+    samples: _Complex,
+    correlation: _Complex,
+    floor: _Floats,
+    groups: _Index,
+    sizes: tuple[int, int, int],
+    position: _Index,
+) -> None:
+    """The position of each group where correlation energy over energy is largest, antennas summed.
+
+    Args:
+        samples: ``[A, n]``.
+        correlation: ``[A, blocks, L]``.
+        floor: ``[A, blocks]``, the least energy assumed.
+        groups: ``[G, 2]``, block and number of each group.
+        sizes: hop, positions of a group, samples of the template.
+        position: ``[G]``, relative to the first sample; written.
+    """
+    hop, group, template = sizes
+    metric = np.empty(group, dtype=np.float64)
+    for g in range(len(groups)):
+        block, first = groups[g, 0], groups[g, 1] * group
+        at = block * hop + first
+        metric[:] = 0
+        for antenna in range(len(samples)):
+            stretch = samples[antenna, at : at + group + template]
+            energy = 0.0
+            for i in range(template):
+                energy += _square(stretch[i])
+            for i in range(group):
+                least = max(energy, floor[antenna, block])
+                metric[i] += _square(correlation[antenna, block, first + i]) / least
+                energy += _square(stretch[i + template]) - _square(stretch[i])
+        position[g] = at + np.argmax(metric)
+
+
+@machine_code("void(c8[:,::1],i8[::1],c8[:,:,::1])")
+def windows(samples: _Complex, starts: _Index, out: _Complex) -> None:
+    """Copy windows.
+
+    Args:
+        samples: ``[A, n]``.
+        starts: ``[B]``.
+        out: ``[B, A, length]``; written.
+    """
+    for b in range(len(starts)):
+        for antenna in range(len(samples)):
+            out[b, antenna] = samples[antenna, starts[b] : starts[b] + out.shape[2]]

@@ -103,22 +103,27 @@ class Search:
         ratio, floor = _bound(samples, correlation)
         # The bound covers 576 samples for a template of 512: never below the true energy. Where the
         # exact metric would pass, this one passes with the threshold lowered by that ratio.
-        group = (ratio > self.threshold * CHIRP_SIZE / (_COVER * _GROUP) * 0.8).nonzero()
+        group = (ratio > self.threshold * CHIRP_SIZE / (_COVER * _GROUP) * 0.8).nonzero().contiguous()
         return self._exact(samples, correlation, floor, group)
 
     def _exact(self, samples: Tensor, correlation: Tensor, floor: Tensor, group: Tensor) -> Peaks:
         """Exact metric at the best position of each group that passed the bound."""
-        block, index = group[:, 0], group[:, 1]
-        first = block * HOP + index * _GROUP
-        span = torch.arange(CHIRP_SIZE + _GROUP)
-        power = _energy(samples[:, first[:, None] + span]).double()
-        total = torch.nn.functional.pad(power.cumsum(-1), (1, 0))
-        under = (total[..., CHIRP_SIZE:-1] - total[..., :_GROUP]).float()
-        least = floor[:, block, None]
-        energy = _energy(correlation[:, block[:, None], index[:, None] * _GROUP + span[:_GROUP]])
-        offset = (energy / torch.maximum(under, least)).sum(0).argmax(-1)
-        position = first + offset
-        metric = _whitened(samples[:, position[:, None] + span[:CHIRP_SIZE]], least[..., 0])
+        if not len(group):
+            return Peaks(torch.empty(0, dtype=torch.int64), torch.empty(0))
+        from sdrjscc.receive import _kernels
+
+        position = torch.empty(len(group), dtype=torch.int64)
+        sizes = (HOP, _GROUP, CHIRP_SIZE)
+        _kernels.best_positions(
+            samples.contiguous().numpy(),
+            correlation.numpy(),
+            floor.numpy(),
+            group.numpy(),
+            sizes,
+            position.numpy(),
+        )
+        windows = samples[:, position[:, None] + torch.arange(CHIRP_SIZE)]
+        metric = _whitened(windows, floor[:, group[:, 0]])
         keep = metric > self.threshold
         return Peaks(position[keep], metric[keep])
 
@@ -133,6 +138,9 @@ def _whitened(windows: Tensor, least: Tensor) -> Tensor:
     template = chirps()[0].conj() / CHIRP_SIZE**0.5
     windows = windows.movedim(0, 1)
     correlation = windows @ template.resolve_conj()
+    if windows.shape[1] == 1:
+        share: Tensor = (_energy(correlation) / (_energy(windows).sum(-1) + least.T))[:, 0]
+        return share
     covariance = windows @ windows.mH + torch.diag_embed(least.T).to(windows.dtype)
     solved = torch.linalg.solve(covariance, correlation)
     metric: Tensor = (correlation.conj() * solved).sum(-1).real

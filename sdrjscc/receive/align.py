@@ -31,6 +31,7 @@ ADVANCE = HEADER.cyclic_prefix // 4
 _SPREAD = 24
 _DOWN_FALSE_ALARM = 1e-5
 _FLOOR = 3.0
+_ALIKE = 0.9
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,29 @@ def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:
     """
     taps = _taps(chirp_response(samples, cfo))
     turn = (taps[:, :, 1] * taps[:, :, 0].conj()).sum((1, 2)).angle().double() / (2 * torch.pi)
-    step = torch.arange(-1, 2, dtype=torch.float64)
-    candidates = cfo[:, None] + (turn[:, None] + step) / CHIRP_SAMPLES
-    response = chirp_response(samples[:, None], candidates)
-    together = _taps(response).sum(-2)
-    score = torch.view_as_real(together).square().sum((-1, -2, -3))
-    best = score.argmax(-1)
-    row = torch.arange(len(best))
-    return strongest_delay(response[row, best].mean(-2)), candidates[row, best]
+    cfo = cfo + turn / CHIRP_SAMPLES
+    response = chirp_response(samples, cfo)
+    score, likeness = _coherence(response)
+    unsure = likeness < _ALIKE
+    if unsure.any():
+        step = torch.tensor([-1.0, 1.0], dtype=torch.float64) / CHIRP_SAMPLES
+        others = cfo[unsure, None] + step
+        other = chirp_response(samples[unsure, None], others)
+        scores = torch.cat([score[unsure, None], _coherence(other)[0]], dim=1)
+        best, row = scores.argmax(-1), torch.arange(len(others))
+        response[unsure] = torch.cat([response[unsure, None], other], dim=1)[row, best]
+        cfo[unsure] = torch.cat([cfo[unsure, None], others], dim=1)[row, best]
+    return strongest_delay(response.mean(-2)), cfo
+
+
+def _coherence(response: Tensor) -> tuple[Tensor, Tensor]:
+    """Energy of the taps seen through both chirps together, ``[...]``, and its share of the possible.
+
+    A carrier offset that is wrong by a whole turn from chirp to chirp moves their taps apart.
+    """
+    taps = torch.view_as_real(_taps(response))
+    together = taps.sum(-3).square().sum((-1, -2, -3))
+    return together, together / (2 * taps.square().sum((-1, -2, -3, -4))).clamp_min(1e-30)
 
 
 def chirp_response(samples: Tensor, cfo: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class Taps:
 
     Attributes:
         mean: complex64 ``[B, A, K]``.
-        covariance: complex64 ``[B, A, K, K]``, of the estimation error.
+        covariance: complex64 or float32 ``[B, A, K, K]``, of the estimation error.
         used: float32 ``[B, A]``, how many parameters the data determined (0..K).
     """
 
@@ -60,24 +60,27 @@ def chirp_steering() -> Tensor:
 
 @lru_cache(maxsize=4)
 def chirp_gram(gain: float) -> Tensor:
-    """Gram matrix ``[25, 25]`` of the two chirps, sent with the amplitude ``gain``."""
+    """Gram matrix ``[25, 25]`` of the two chirps, sent with the amplitude ``gain``.
+
+    It is real, as all are whose carriers lie symmetrically about DC.
+    """
     with torch.inference_mode(mode=False):
-        return 2 * gain**2 * (chirp_steering().mH @ chirp_steering())
+        return 2 * gain**2 * (chirp_steering().mH @ chirp_steering()).real
 
 
 @lru_cache(maxsize=4)
 def head_gram(gain: float) -> Tensor:
     """Gram matrix ``[25, 25]`` of chirps and known header."""
     with torch.inference_mode(mode=False):
-        return chirp_gram(gain) + HEADER.symbols * (steering(HEADER).mH @ steering(HEADER))
+        return chirp_gram(gain) + HEADER.symbols * (steering(HEADER).mH @ steering(HEADER)).real
 
 
 def lmmse(gram: Tensor, rhs: Tensor, noise_var: Tensor) -> Taps:
     """Taps from normal equations.
 
     Args:
-        gram: complex64 ``[..., K, K]``, broadcastable to ``[B, 1, K, K]``: sum of the outer
-            products of all observations' responses.
+        gram: complex64 or, where it is real, float32 ``[..., K, K]``, broadcastable to
+            ``[B, 1, K, K]``: sum of the outer products of all observations' responses.
         rhs: complex64 ``[B, A, K]``: observations correlated with those responses.
         noise_var: float32 ``[B, A]``: noise variance of an observation.
     """
@@ -102,7 +105,9 @@ def _posterior(gram: Tensor, rhs: Tensor, prior: Tensor) -> tuple[Tensor, Tensor
     outer = scale[..., :, None] * scale[..., None, :]
     system = gram * outer + torch.eye(scale.shape[-1], dtype=gram.dtype, device=gram.device)
     covariance = torch.cholesky_inverse(torch.linalg.cholesky(system)) * outer
-    return (covariance @ rhs[..., None])[..., 0], covariance
+    if covariance.is_complex():
+        return (covariance @ rhs[..., None])[..., 0], covariance
+    return torch.view_as_complex(covariance @ torch.view_as_real(rhs)), covariance
 
 
 def _likeliest_prior(mean: Tensor, covariance: Tensor, prior: Tensor) -> Tensor:
@@ -127,5 +132,9 @@ def _determined(covariance: Tensor, prior: Tensor) -> Tensor:
 
 def response_error(taps: Taps, response: Tensor) -> Tensor:
     """Variance of the estimated channel, float32 ``[B, A, C]``, at responses ``[C, K]``."""
-    spread = torch.einsum("ck,bakl->bacl", response, taps.covariance)
-    return (spread * response.conj()).sum(-1).real.clamp_min(0.0)
+    if taps.covariance.is_complex():
+        spread = response @ taps.covariance
+        return (spread * response.conj()).sum(-1).real.clamp_min(0.0)
+    parts = torch.cat([response.real, response.imag])
+    power = ((parts @ taps.covariance) * parts).sum(-1)
+    return power.unflatten(-1, (2, len(response))).sum(-2).clamp_min(0.0)

@@ -187,9 +187,9 @@ def _phase_slope(head: Head, gain: float) -> Tensor:
 
 
 def _turn(head: Head, offset: Tensor) -> Head:
-    """Take a further carrier offset out of the observations, about the preamble's centre."""
-    chirp_turn = phasor(-offset[:, None] * (chirp_centres() - PREAMBLE_CENTRE))
-    header_turn = phasor(-offset[:, None] * (header_centres() - PREAMBLE_CENTRE))
+    """Take a further carrier offset out of the observations, about the frame's first sample."""
+    chirp_turn = phasor(-offset[:, None] * chirp_centres())
+    header_turn = phasor(-offset[:, None] * header_centres())
     return replace(
         head,
         cfo=head.cfo + offset,

@@ -47,29 +47,44 @@ class Payload:
     moving: Tensor
 
 
-def read_payload(
-    samples: Tensor, head: Head, grid: Grid, gain: float, sco_max: float, lost: Tensor
-) -> Payload:
-    """Demodulate payloads.
+def payload_spectra(stream: Tensor, starts: Tensor, head: Head, grid: Grid) -> Tensor:
+    """Spectra ``[B, A, M, N]`` of the payloads of frames in a stream.
 
     Args:
-        samples: complex64 ``[B, A, n]``, whole frames from their first sample.
+        stream: complex64 ``[A, n]``.
+        starts: int64 ``[B]``, first sample of each frame.
+        head: of the same frames.
+        grid: the payload's numerology.
+    """
+    return grid.spectra_at(stream, starts + PAYLOAD_START, head.cfo, _advance(grid))
+
+
+def _advance(grid: Grid) -> int:
+    """How far the window opens inside the prefix, samples."""
+    return grid.cyclic_prefix // 4
+
+
+def read_payload(
+    spectra: Tensor, head: Head, grid: Grid, gain: float, sco_max: float, lost: Tensor
+) -> Payload:
+    """Payload symbols from their spectra.
+
+    Args:
+        spectra: see :func:`payload_spectra`.
         head: of the same frames, trained on the decoded headers.
         grid: the payload's numerology.
         gain: amplitude of the preamble relative to the payload.
         sco_max: largest clock offset, samples per sample.
         lost: bool ``[B, M]``, OFDM symbols of which samples are missing.
     """
-    body, advance = samples[..., PAYLOAD_START : PAYLOAD_START + grid.samples], grid.cyclic_prefix // 4
-    spectra = grid.spectra(body, head.cfo[:, None], advance)
-    seen = _seen_pilots(spectra, head, grid, advance)
+    seen = _seen_pilots(spectra, head, grid)
     known = seen * (grid.pilots.conj() * (~lost).to(seen.dtype)[:, None, :, None])
     pilots = _match(known, head, grid, gain, (~lost).float())
     track = follow(pilots, fit_line(pilots, sco_max))
     equations = gather(_still_head(head, pilots, track), known * _still(pilots, track), lost, grid, gain)
     channel = constant_channel(equations, head.noise_var)
     cells = _Cells(
-        spectra, _turn(head, track, pilots, grid, advance), track.variance.masked_fill(lost, torch.inf)
+        spectra, _turn(head, track, pilots, grid), track.variance.masked_fill(lost, torch.inf)
     )
     symbols, variance, snr = _equalise(cells, channel, grid)
     taps = channel.taps.mean
@@ -105,19 +120,19 @@ def _equalise(cells: _Cells, channel: Channel, grid: Grid) -> tuple[Tensor, Tens
     return symbols, variance, snr
 
 
-def _seen_pilots(spectra: Tensor, head: Head, grid: Grid, advance: int) -> Tensor:
+def _seen_pilots(spectra: Tensor, head: Head, grid: Grid) -> Tensor:
     """Pilots as received, ``[B, A, M, P]``, relative to the head's carrier and strongest path."""
     index = grid.bins[grid.pilot_index].expand(*spectra.shape[:2], -1, -1)
-    start, cycles = _anchor(head, grid, advance)
+    start, cycles = _anchor(head, grid)
     at = grid.carriers[grid.pilot_index]
     turn = phasor(start[..., None] + cycles[:, None, None] * at)
     return spectra.gather(-1, index) * (_amplitude(grid) * turn)[:, None]
 
 
-def _anchor(head: Head, grid: Grid, advance: int) -> tuple[Tensor, Tensor]:
+def _anchor(head: Head, grid: Grid) -> tuple[Tensor, Tensor]:
     """Cycles that bring spectra to the frame's first sample: ``[B, M]``, and ``[B]`` a carrier."""
-    starts = PAYLOAD_START + grid.symbol_starts - advance
-    return -head.cfo[:, None] * starts, (head.delay + advance) / grid.fft_size
+    starts = PAYLOAD_START + grid.symbol_starts - _advance(grid)
+    return -head.cfo[:, None] * starts, (head.delay + _advance(grid)) / grid.fft_size
 
 
 def _amplitude(grid: Grid) -> float:
@@ -177,10 +192,10 @@ def _head_turn(line: Line, lever: Tensor, frequency: Tensor, walk: Tensor) -> Te
     return phasor(-cycles - walk[..., None].double() / (2 * pi))[:, None]
 
 
-def _turn(head: Head, track: Track, pilots: Pilots, grid: Grid, advance: int) -> Turn:
+def _turn(head: Head, track: Track, pilots: Pilots, grid: Grid) -> Turn:
     """Phase of every cell of the spectra: anchor, line and walk."""
     line, lever = track.line, pilots.time - pilots.anchor
-    start, cycles = _anchor(head, grid, advance)
+    start, cycles = _anchor(head, grid)
     common = (line.phase[:, None] + track.walk) / (2 * pi) + line.cfo[:, None] * lever
     tilt = -line.sco[:, None] * lever / grid.fft_size
     return Turn(common - start, tilt - cycles[:, None])

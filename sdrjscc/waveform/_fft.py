@@ -34,29 +34,51 @@ def turned_spectrum(samples: Tensor, frequency: Tensor) -> Tensor:
     return spectrum
 
 
-def _turned_rows(samples: Tensor, turn: Tensor) -> Tensor:
-    """The same for blocks ``[..., M, n]`` and tones ``[..., 1, n]``, a few rows at a time.
+def turned_spectra(samples: Tensor, starts: Tensor, frequency: Tensor, length: int) -> Tensor:
+    """Spectra ``[B, A, M, length]`` of blocks of a stream, each moved down by its frame's frequency.
 
-    They are read where they lie and stay in the processor's cache on the way.
+    Args:
+        samples: complex64 ``[A, n]`` on the CPU, contiguous along n; no gradient passes.
+        starts: int64 ``[B, M]``, where the blocks begin.
+        frequency: cycles per sample ``[B]``, relative to a block's first sample.
+        length: samples of a block, even.
     """
-    from sdrjscc.waveform import _kernels
+    tones = tone(0.5 - frequency.double(), length)[:, None].expand(-1, len(samples), -1)
+    antenna = samples.stride(0) * torch.arange(len(samples))
+    rows = (starts[:, None] + antenna[:, None]).flatten(0, 1)
+    shape = (*tones.shape[:2], starts.shape[1], length)
+    return _turned(samples, rows, tones.reshape(-1, length)).reshape(shape)
 
+
+def _turned_rows(samples: Tensor, turn: Tensor) -> Tensor:
+    """The same for blocks ``[..., M, n]`` and tones ``[..., 1, n]``, read where they lie."""
     lead = torch.broadcast_shapes(samples.shape[:-2], turn.shape[:-2])
     samples = samples.expand(*lead, -1, -1)
     starts = torch.zeros(samples.shape[:-1], dtype=torch.int64)
     for dim, (size, stride) in enumerate(zip(samples.shape[:-1], samples.stride()[:-1], strict=True)):
         starts += (stride * torch.arange(size)).reshape(-1, *[1] * (starts.ndim - 1 - dim))
-    flat = samples.as_strided((int(starts.flatten()[-1]) + samples.shape[-1],), (1,)).numpy()
-    rows = starts.flatten(0, -2).numpy()
-    tones = turn.expand(*lead, 1, -1).reshape(len(rows), -1).contiguous().numpy()
-    each = max(1, _AT_ONCE // (samples.shape[-2] * samples.shape[-1]))
+    tones = turn.expand(*lead, 1, -1).reshape(-1, samples.shape[-1])
+    return _turned(samples, starts.flatten(0, -2), tones).reshape(samples.shape)
+
+
+def _turned(samples: Tensor, starts: Tensor, tones: Tensor) -> Tensor:
+    """Spectra ``[R, M, n]`` of blocks times tones ``[R, n]``, a few rows at a time, within the cache.
+
+    ``starts`` ``[R, M]`` count from the first of ``samples`` in memory.
+    """
+    from sdrjscc.waveform import _kernels
+
+    length = tones.shape[-1]
+    flat = samples.as_strided((int(starts.max()) + length,), (1,)).numpy()
+    rows, factors = starts.contiguous().numpy(), tones.contiguous().numpy()
+    each = max(1, _AT_ONCE // (starts.shape[1] * length))
     spectra = []
     for first in range(0, len(rows), each):
         some = slice(first, first + each)
-        turned = torch.empty(len(rows[some]), *samples.shape[-2:], dtype=torch.complex64)
-        _kernels.turn(flat, rows[some], tones[some], turned.numpy())
+        turned = torch.empty(*rows[some].shape, length, dtype=torch.complex64)
+        _kernels.turn(flat, rows[some], factors[some], turned.numpy())
         spectra.append(torch.fft.fft(turned, norm="ortho"))
-    return torch.cat(spectra).reshape(samples.shape)
+    return torch.cat(spectra)
 
 
 def to_samples(spectrum: Tensor) -> Tensor:

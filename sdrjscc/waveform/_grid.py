@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sdrjscc.coding.lfsr import qpsk_sequence
 from sdrjscc.errors import SignalError
-from sdrjscc.waveform._fft import phasor, to_samples, to_spectrum, turned_spectrum
+from sdrjscc.waveform._fft import phasor, to_samples, to_spectrum, turned_spectra, turned_spectrum
 from sdrjscc.waveform._tables import outside_inference
 
 PILOT_STEP = 5
@@ -142,18 +142,34 @@ class Grid:
         index = self.pilot_index.to(cells.device).expand(*cells.shape[:-1], -1)
         return cells.gather(-1, index)
 
+    def place(self, cells: Tensor, size: int) -> Tensor:
+        """Spectrum ``[..., size]`` (bin ``size // 2`` is DC) with ``cells [..., C]`` in it, 0 elsewhere.
+
+        Args:
+            cells: complex.
+            size: even; a multiple of ``fft_size`` oversamples.
+        """
+        side = (*cells.shape[:-1], size // 2 - self.active_carriers)
+        lower, upper = cells[..., : self.active_carriers], cells[..., self.active_carriers :]
+        return torch.cat(
+            [cells.new_zeros(side), lower, cells.new_zeros((*side[:-1], 1)), upper,
+             cells.new_zeros((*side[:-1], side[-1] - 1))], dim=-1
+        )  # fmt: skip
+
+    def take(self, spectrum: Tensor) -> Tensor:
+        """Cells ``[..., C]`` out of a spectrum ``[..., size]``, the inverse of :meth:`place`."""
+        middle = spectrum.shape[-1] // 2
+        return torch.cat(
+            [spectrum[..., middle - self.active_carriers : middle],
+             spectrum[..., middle + 1 : middle + 1 + self.active_carriers]], dim=-1
+        )  # fmt: skip
+
     def modulate(self, cells: Tensor) -> Tensor:
         """Samples ``[..., M * (N + CP)]`` of cells ``[..., M, C]``: unit cells give unit mean power.
 
         The transform is unitary; the factor ``sqrt(N / C)`` makes up for the empty carriers.
         """
-        side = (*cells.shape[:-1], self.fft_size // 2 - self.active_carriers)
-        lower, upper = cells[..., : self.active_carriers], cells[..., self.active_carriers :]
-        spectrum = torch.cat(
-            [cells.new_zeros(side), lower, cells.new_zeros((*side[:-1], 1)), upper,
-             cells.new_zeros((*side[:-1], side[-1] - 1))], dim=-1
-        )  # fmt: skip
-        samples = to_samples(spectrum) * math.sqrt(self.fft_size / self.active)
+        samples = to_samples(self.place(cells, self.fft_size)) * math.sqrt(self.fft_size / self.active)
         return torch.cat([samples[..., self.fft_size - self.cyclic_prefix :], samples], dim=-1).flatten(-2)
 
     def demodulate(self, samples: Tensor, cfo: Tensor | None = None, advance: int = 0) -> Tensor:
@@ -166,12 +182,7 @@ class Grid:
             advance: samples by which the window opens inside the prefix (room for paths that
                 arrive before the one timing refers to); its phase slope is taken out.
         """
-        spectra = self.spectra(samples, cfo, advance)
-        middle = self.fft_size // 2
-        cells = torch.cat(
-            [spectra[..., middle - self.active_carriers : middle],
-             spectra[..., middle + 1 : middle + 1 + self.active_carriers]], dim=-1
-        )  # fmt: skip
+        cells = self.take(self.spectra(samples, cfo, advance))
         cells = cells * self.opening(advance).to(cells.device)
         return cells if cfo is None else cells * self.turns(cfo, advance)[..., None]
 
@@ -184,6 +195,18 @@ class Grid:
         first = self.cyclic_prefix - advance
         blocks = blocks[..., first : first + self.fft_size]
         return to_spectrum(blocks) if cfo is None else turned_spectrum(blocks, cfo[..., None])
+
+    def spectra_at(self, stream: Tensor, starts: Tensor, cfo: Tensor, advance: int) -> Tensor:
+        """The same ``[B, A, M, N]`` straight from a stream, without gradient.
+
+        Args:
+            stream: complex64 ``[A, n]`` on the CPU.
+            starts: int64 ``[B]``, first sample of each grid, its first prefix.
+            cfo: carrier offset ``[B]``.
+            advance: see :meth:`demodulate`.
+        """
+        blocks = starts[:, None] + self.symbol_starts - advance
+        return turned_spectra(stream, blocks, cfo, self.fft_size)
 
     def turns(self, cfo: Tensor, advance: int) -> Tensor:
         """Factor ``[..., M]`` that the carrier offset asks of each spectrum of :meth:`spectra`."""
