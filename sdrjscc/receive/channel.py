@@ -1,31 +1,35 @@
-"""The channel over a whole frame, constant or changing linearly: chosen from the data, per frame.
+"""The channel over a whole frame: taps that are polynomials in time, of an order chosen from the data.
 
 Everything known in a frame (chirps, decoded header, scattered pilots), its phase taken out, is
-gathered as normal equations of taps that are polynomials in time. A constant channel is tried
-first. Where what it leaves correlates with time more than noise would, taps get a slope.
+gathered as normal equations. A constant channel is tried first. Where what it leaves correlates
+with the next polynomial more than noise would, taps get that one too, and so on.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from sdrjscc.receive.estimate import TAPS, Taps, chirp_steering, lmmse, steering
+from sdrjscc.receive.estimate import TAPS, Taps, chirp_steering, lmmse, response_error, steering
 from sdrjscc.receive.head import Head, chirp_centres, header_centres, least_noise
 from sdrjscc.waveform.base import HEADER, PAYLOAD_START, Grid
 
+LARGEST_ORDER = 4
+
 _TRACKED = 4.0
 _SIGMAS = 4.0
+_RIDGE = 1e-3
 
 
 @dataclass(frozen=True)
 class Known:
-    """Normal equations of what is known in B frames.
+    """Normal equations of what is known in B frames, for taps times F polynomials.
 
     Attributes:
-        gram: complex64 ``[3, B or 1, K, K]``, weighted with the 0th to 2nd power of position.
-        rhs: complex64 ``[2, B, A, K]``, weighted with the 0th and 1st.
+        gram: complex64 ``[B or 1, F, K, F, K]``, weighted with the product of two polynomials.
+        rhs: complex64 ``[B, A, F, K]``, weighted with one.
         energy: float32 ``[B, A]`` of the observations.
         count: float32 ``[B or 1]``, number of observations.
     """
@@ -37,17 +41,22 @@ class Known:
 
     def select(self, rows: Tensor) -> "Known":
         """The equations of some of the frames."""
-        gram = self.gram if self.gram.shape[1] == 1 else self.gram[:, rows]
+        gram = self.gram if len(self.gram) == 1 else self.gram[rows]
         count = self.count if len(self.count) == 1 else self.count[rows]
-        return Known(gram, self.rhs[:, rows], self.energy[rows], count)
+        return Known(gram, self.rhs[rows], self.energy[rows], count)
+
+    def up_to(self, order: int) -> tuple[Tensor, Tensor]:
+        """Gram matrix ``[B or 1, n K, n K]`` and right-hand side ``[B, A, n K]`` of n = order + 1."""
+        n = order + 1
+        return self.gram[:, :n, :, :n].flatten(3, 4).flatten(1, 2), self.rhs[:, :, :n].flatten(2)
 
 
 @dataclass(frozen=True)
 class Channel:
-    """Estimated channels and noise of B frames; ``order`` 0: constant, 1: with a slope.
+    """Estimated channels and noise of B frames.
 
     Attributes:
-        taps: mean ``[B, A, (order + 1) K]``: constants first, then slopes per unit of position.
+        taps: mean ``[B, A, (order + 1) K]``: constants first, then those times each polynomial.
         noise_var: float32 ``[B, A]``.
     """
 
@@ -59,10 +68,23 @@ class Channel:
         """Degree of the taps as polynomials in position."""
         return self.taps.mean.shape[-1] // TAPS - 1
 
+    def select(self, rows: Tensor) -> "Channel":
+        """The channels of some of the frames."""
+        taps = Taps(self.taps.mean[rows], self.taps.covariance[rows], self.taps.used[rows])
+        return Channel(taps, self.noise_var[rows])
+
 
 def position(time: Tensor, grid: Grid) -> Tensor:
     """Time in samples, any shape, as position in a frame: -1 at its beginning, 1 at its end."""
     return 2 * time / (PAYLOAD_START + grid.samples) - 1
+
+
+def polynomials(at: Tensor, count: int) -> Tensor:
+    """Legendre polynomials of degree 0 to ``count - 1`` at positions ``[n]``: ``[count, n]``."""
+    found = [torch.ones_like(at), at]
+    for degree in range(1, count - 1):
+        found.append(((2 * degree + 1) * at * found[degree] - degree * found[degree - 1]) / (degree + 1))
+    return torch.stack(found[:count])
 
 
 def payload_centres(grid: Grid) -> Tensor:
@@ -70,7 +92,7 @@ def payload_centres(grid: Grid) -> Tensor:
     return PAYLOAD_START + grid.symbol_starts.double() + grid.fft_size / 2
 
 
-def gather(head: Head, pilots: Tensor, lost: Tensor, grid: Grid, gain: float) -> Known:
+def gather(head: Head, pilots: Tensor, lost: Tensor, grid: Grid, gain: float, functions: int = 2) -> Known:
     """Normal equations of observations whose phase is taken out.
 
     Args:
@@ -79,113 +101,129 @@ def gather(head: Head, pilots: Tensor, lost: Tensor, grid: Grid, gain: float) ->
         lost: bool ``[B, M]``.
         grid: the payload's numerology.
         gain: amplitude of the preamble.
+        functions: F, polynomials of time.
     """
     index = grid.pilot_index.flatten()
-    chirp_at, header_at, payload_at = _positions(grid)
     rhs = []
-    for power in (0, 1):
-        chirps = gain * ((head.chirps * (chirp_at**power)[:, None]).sum(2) @ chirp_steering().conj())
-        header = (head.cells * (header_at**power)[:, None]).sum(2) @ steering(HEADER).conj()
-        weighted = (pilots * (payload_at**power)[:, None]).flatten(2)
+    for chirp_at, header_at, payload_at in zip(*_weights(grid, functions), strict=True):
+        chirps = gain * ((head.chirps * chirp_at[:, None]).sum(2) @ chirp_steering().conj())
+        header = (head.cells * header_at[:, None]).sum(2) @ steering(HEADER).conj()
+        weighted = (pilots * payload_at[:, None]).flatten(2)
         carriers = pilots.new_zeros(*pilots.shape[:2], grid.active).index_add(2, index, weighted)
         rhs.append(chirps + header + carriers @ steering(grid).conj())
     if lost.any():
-        gram, count = _normal_matrix(grid, gain, (~lost).float())
+        gram, count = _normal_matrix(grid, gain, (~lost).float(), functions)
     else:
-        gram, count = _full_matrix(grid, gain)
+        gram, count = _full_matrix(grid, gain, functions)
     energy = _energy(head.chirps) + _energy(head.cells) + _energy(pilots)
-    return Known(gram, torch.stack(rhs), energy, count)
+    return Known(gram, torch.stack(rhs, dim=2), energy, count)
 
 
-@lru_cache(maxsize=16)
-def _positions(grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions, float32, of the chirps ``[2]``, header ``[5]`` and payload OFDM symbols ``[M]``."""
+@lru_cache(maxsize=32)
+def _weights(grid: Grid, functions: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Polynomials, float32, at the chirps ``[F, 2]``, header ``[F, 5]`` and payload symbols ``[F, M]``."""
     with torch.inference_mode(mode=False):
         times = chirp_centres(), header_centres(), payload_centres(grid)
-        chirp_at, header_at, payload_at = (position(time, grid).float() for time in times)
-        return chirp_at, header_at, payload_at
+        chirps, header, payload = (polynomials(position(time, grid), functions).float() for time in times)
+        return chirps, header, payload
 
 
-@lru_cache(maxsize=16)
-def _full_matrix(grid: Grid, gain: float) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=32)
+def _full_matrix(grid: Grid, gain: float, functions: int) -> tuple[Tensor, Tensor]:
     """Gram matrices and count when nothing was lost."""
     with torch.inference_mode(mode=False):
-        return _normal_matrix(grid, gain, torch.ones(1, grid.symbols))
+        return _normal_matrix(grid, gain, torch.ones(1, grid.symbols), functions)
 
 
-def _normal_matrix(grid: Grid, gain: float, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Gram matrices ``[3, B, K, K]`` and counts ``[B]`` for weights ``[B, M]`` of the OFDM symbols."""
-    chirp_at, header_at, payload_at = _positions(grid)
-    index = grid.pilot_index.flatten()
-    response = steering(grid)
-    parts = []
-    for power in (0, 1, 2):
-        fixed = gain**2 * (chirp_at**power).sum() * (chirp_steering().mH @ chirp_steering())
-        fixed = fixed + (header_at**power).sum() * (steering(HEADER).mH @ steering(HEADER))
-        each = (weight * payload_at**power)[..., None].expand(-1, -1, grid.pilots_per_symbol).flatten(1)
-        carriers = weight.new_zeros(len(weight), grid.active).index_add(1, index, each)
-        parts.append(fixed + (response.mH * carriers[:, None]) @ response)
+def _normal_matrix(grid: Grid, gain: float, weight: Tensor, functions: int) -> tuple[Tensor, Tensor]:
+    """Gram matrices ``[B, F, K, F, K]`` and counts ``[B]`` for weights ``[B, M]`` of the OFDM symbols."""
+    chirp_at, header_at, payload_at = _weights(grid, functions)
+    index, response = grid.pilot_index.flatten(), steering(grid)
+    of_chirps = gain**2 * (chirp_steering().mH @ chirp_steering())
+    of_header = steering(HEADER).mH @ steering(HEADER)
+    gram = torch.empty(len(weight), functions, TAPS, functions, TAPS, dtype=torch.complex64)
+    for i in range(functions):
+        for j in range(i, functions):
+            fixed = (chirp_at[i] @ chirp_at[j]) * of_chirps + (header_at[i] @ header_at[j]) * of_header
+            each = (weight * payload_at[i] * payload_at[j])[..., None]
+            each = each.expand(-1, -1, grid.pilots_per_symbol).flatten(1)
+            carriers = weight.new_zeros(len(weight), grid.active).index_add(1, index, each)
+            gram[:, i, :, j] = gram[:, j, :, i] = fixed + (response.mH * carriers[:, None]) @ response
     fixed_count = 2 * len(chirp_steering()) + HEADER.symbols * HEADER.active
-    return torch.stack(parts), fixed_count + weight.sum(1) * grid.pilots_per_symbol
+    return gram, fixed_count + weight.sum(1) * grid.pilots_per_symbol
 
 
-def constant_channel(known: Known, noise_var: Tensor) -> Channel:
-    """The channel as constant taps.
+def fit(known: Known, noise_var: Tensor, order: int = 0) -> Channel:
+    """The channel as taps that are polynomials of this order.
+
+    A changing one is solved twice: the noise left by the order below, the first guess, contains
+    the movement.
 
     Args:
-        known: see there.
+        known: of more polynomials than ``order``.
         noise_var: float32 ``[B, A]``, first guess.
+        order: degree.
     """
-    gram = known.gram[0]
-    taps = lmmse(gram[:, None], known.rhs[0], noise_var)
-    return Channel(taps, _residual(known, taps, gram, known.rhs[0]))
-
-
-def sloping_channel(known: Known, noise_var: Tensor) -> Channel:
-    """The channel as taps that change linearly over the frame.
-
-    Solved twice: the noise left by a constant channel, the first guess, contains the movement.
-    """
-    low, middle, high = known.gram
-    gram = torch.cat([torch.cat([low, middle], dim=-1), torch.cat([middle, high], dim=-1)], dim=-2)
-    rhs = torch.cat([known.rhs[0], known.rhs[1]], dim=-1)
-    for _ in range(2):
+    gram, rhs = known.up_to(order)
+    for _ in range(2 if order else 1):
         taps = lmmse(gram[:, None], rhs, noise_var)
         noise_var = _residual(known, taps, gram, rhs)
     return Channel(taps, noise_var)
 
 
 def moves(known: Known, channel: Channel) -> Tensor:
-    """Whether the taps change over the frame more than noise explains, bool ``[B]``.
+    """Whether the taps change more over the frame than the channel's order and noise explain, ``[B]``.
 
-    The slope's right-hand side, less what the constant taps explain of it, is compared with its
-    own noise on the taps that the data determined; a Gamma variable if nothing moves.
+    The next polynomial's right-hand side, less what the taps explain of it, is compared with its
+    own noise on the taps that the data determined; a Gamma variable if nothing is left.
     """
-    low, middle, high = known.gram[:, :, None]
-    left = known.rhs[1] - (middle @ channel.taps.mean[..., None])[..., 0]
-    lows, middles, highs = (part.diagonal(dim1=-2, dim2=-1).real for part in (low, middle, high))
-    noise = (highs - middles.square() / lows) * channel.noise_var[..., None]
-    spread = channel.taps.covariance.diagonal(dim1=-2, dim2=-1).real
-    significant = channel.taps.mean.abs().square() > _SIGMAS**2 * spread
+    last = channel.order + 1
+    below, _ = known.up_to(channel.order)
+    across = known.gram[:, last, :, :last].flatten(2)
+    left = known.rhs[:, :, last] - (across[:, None] @ channel.taps.mean[..., None])[..., 0]
+    explained = across @ torch.linalg.solve(below + _RIDGE * torch.eye(len(below[0])), across.mH)
+    own = (known.gram[:, last, :, last] - explained).diagonal(dim1=-2, dim2=-1).real
+    noise = own.clamp_min(1e-9)[:, None] * channel.noise_var[..., None]
+    constant = channel.taps.mean[..., :TAPS]
+    spread = channel.taps.covariance.diagonal(dim1=-2, dim2=-1).real[..., :TAPS]
+    significant = constant.abs().square() > _SIGMAS**2 * spread
     score = (left.abs().square() / noise * significant).sum((1, 2))
     count = significant.sum((1, 2)).float()
     moving: Tensor = score > count + _SIGMAS * count.sqrt() + _SIGMAS
     return moving
 
 
+def moving_channels(known: Known, channel: Channel) -> Iterator[tuple[Tensor, Channel]]:
+    """Channels of frames that :func:`moves` has found changing, each of the lowest order that will do.
+
+    Args:
+        known: of ``LARGEST_ORDER + 1`` polynomials.
+        channel: constant, of the same frames.
+
+    Yields:
+        rows int64 ``[n]`` of the frames and their channels; every frame once.
+    """
+    rows, noise_var = torch.arange(len(known.rhs)), channel.noise_var
+    for order in range(1, LARGEST_ORDER + 1):
+        channel = fit(known, noise_var, order)
+        more = moves(known, channel) if order < LARGEST_ORDER else torch.zeros(len(rows), dtype=torch.bool)
+        if not more.all():
+            yield rows[~more], channel.select(~more)
+        if not more.any():
+            return
+        rows, known, noise_var = rows[more], known.select(more), channel.noise_var[more]
+
+
 def response_over_time(channel: Channel, grid: Grid) -> tuple[Tensor, Tensor]:
     """Channel on a grid's carriers, ``[B, A, T, C]``, and its error variance; T is 1 if constant."""
-    response = steering(grid)
     if channel.order == 0:
-        basis = response[None]
-    else:
-        at = _positions(grid)[2]
-        basis = torch.cat([response.expand(len(at), -1, -1), at[:, None, None] * response], dim=-1)
-    flat = basis.flatten(0, 1)
-    mean = channel.taps.mean @ flat.T
-    error = ((flat @ channel.taps.covariance) * flat.conj()).sum(-1).real.clamp_min(0.0)
-    shape = (*mean.shape[:2], len(basis), grid.active)
-    return mean.reshape(shape), error.reshape(shape)
+        mean, error = channel.taps.mean @ steering(grid).T, response_error(channel.taps, steering(grid))
+        return mean[:, :, None], error[:, :, None]
+    at = _weights(grid, channel.order + 1)[2]
+    basis = (at.T[:, None, :, None] * steering(grid)[:, None]).flatten(2).flatten(0, 1)
+    mean, error = channel.taps.mean @ basis.T, response_error(channel.taps, basis)
+    shape = (grid.symbols, grid.active)
+    return mean.unflatten(-1, shape), error.unflatten(-1, shape)
 
 
 def _residual(known: Known, taps: Taps, gram: Tensor, rhs: Tensor) -> Tensor:

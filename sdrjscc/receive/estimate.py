@@ -133,8 +133,9 @@ def _determined(covariance: Tensor, prior: Tensor) -> Tensor:
 def response_error(taps: Taps, response: Tensor) -> Tensor:
     """Variance of the estimated channel, float32 ``[B, A, C]``, at responses ``[C, K]``."""
     if taps.covariance.is_complex():
-        spread = response @ taps.covariance
-        return (spread * response.conj()).sum(-1).real.clamp_min(0.0)
-    parts = torch.cat([response.real, response.imag])
-    power = ((parts @ taps.covariance) * parts).sum(-1)
-    return power.unflatten(-1, (2, len(response))).sum(-2).clamp_min(0.0)
+        variance: Tensor = ((response @ taps.covariance) * response.conj()).sum(-1).real
+    else:
+        parts = torch.cat([response.real, response.imag])
+        power = ((parts @ taps.covariance) * parts).sum(-1)
+        variance = power.unflatten(-1, (2, len(response))).sum(-2)
+    return variance.clamp_min(0.0)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from sdrjscc.receive.channel import (
+    LARGEST_ORDER,
     Channel,
-    constant_channel,
+    fit,
     gather,
     moves,
+    moving_channels,
     payload_centres,
     response_over_time,
-    sloping_channel,
 )
 from sdrjscc.receive.equalise import Turn, combining_weights, data_symbols
 from sdrjscc.receive.estimate import TAPS, chirp_steering, steering
@@ -33,9 +34,9 @@ class Payload:
         cfo: float64 ``[B]``, cycles per sample.
         sco: float64 ``[B]``, growth of the delay, samples per sample.
         snr: float32 ``[B]``, mean over carriers, antennas summed, from pilots.
-        taps: complex64 ``[B, A, 25]``, at the estimator's delays about the strongest path, in the
-            middle of the frame.
-        moving: bool ``[B]``, whether the channel changed over the frame.
+        taps: complex64 ``[B, A, 25]``, at the estimator's delays about the strongest path, mean
+            over the frame.
+        order: int64 ``[B]``, degree of the taps as polynomials in time: 0 where nothing moves.
     """
 
     symbols: Tensor
@@ -44,7 +45,7 @@ class Payload:
     sco: Tensor
     snr: Tensor
     taps: Tensor
-    moving: Tensor
+    order: Tensor
 
 
 def payload_spectra(stream: Tensor, starts: Tensor, head: Head, grid: Grid) -> Tensor:
@@ -81,20 +82,25 @@ def read_payload(
     known = seen * (grid.pilots.conj() * (~lost).to(seen.dtype)[:, None, :, None])
     pilots = _match(known, head, grid, gain, (~lost).float())
     track = follow(pilots, fit_line(pilots, sco_max))
-    equations = gather(_still_head(head, pilots, track), known * _still(pilots, track), lost, grid, gain)
-    channel = constant_channel(equations, head.noise_var)
+    still, known = _still_head(head, pilots, track), known * _still(pilots, track)
+    equations = gather(still, known, lost, grid, gain)
+    channel = fit(equations, head.noise_var)
     cells = _Cells(
         spectra, _turn(head, track, pilots, grid), track.variance.masked_fill(lost, torch.inf)
     )
     symbols, variance, snr = _equalise(cells, channel, grid)
     taps = channel.taps.mean
-    moving = moves(equations, channel)
-    if moving.any():
-        slope = sloping_channel(equations.select(moving), channel.noise_var[moving])
-        symbols[moving], variance[moving], snr[moving] = _equalise(cells.select(moving), slope, grid)
-        taps[moving] = slope.taps.mean[..., :TAPS]
+    order = torch.zeros(len(spectra), dtype=torch.int64)
+    moving = moves(equations, channel).nonzero()[:, 0]
+    if len(moving):
+        some = moving.tolist()
+        more = gather(still.select(some), known[moving], lost[moving], grid, gain, LARGEST_ORDER + 1)
+        for rows, found in moving_channels(more, channel.select(moving)):
+            at = moving[rows]
+            symbols[at], variance[at], snr[at] = _equalise(cells.select(at), found, grid)
+            taps[at], order[at] = found.taps.mean[..., :TAPS], found.order
     line = track.line
-    return Payload(symbols, variance, head.cfo + line.cfo, line.sco, snr, taps, moving)
+    return Payload(symbols, variance, head.cfo + line.cfo, line.sco, snr, taps, order)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sdrjscc.receive.channel import constant_channel, gather, moves, response_over_time, sloping_channel
+from sdrjscc.receive.channel import fit, gather, moves, moving_channels, polynomials, response_over_time
 from sdrjscc.receive.estimate import TAPS, lmmse, response_error, steering
 from sdrjscc.receive.head import Head
 from sdrjscc.waveform.base import HEADER, Grid
@@ -44,15 +44,16 @@ def test_a_channel_of_nothing_is_estimated_as_nothing():
     assert float(silent.mean.abs().max()) == 0.0
 
 
-def known(slope, noise_var, seed, batch=40):
-    """Frames whose one tap is 1 + slope * position, observed in noise."""
-    from sdrjscc.receive.channel import _positions
+def known(slope, noise_var, seed, batch=40, functions=2):
+    """Frames whose one tap is 1 + slope * position, observed in noise; or 1 + slope(position)."""
+    from sdrjscc.receive.channel import _weights
 
-    chirp_at, header_at, payload_at = _positions(GRID)
+    chirp_at, header_at, payload_at = (at[1] for at in _weights(GRID, 2))
     scale = noise_var**0.5
 
     def seen(at, *shape, seed):
-        return (1 + slope * at).reshape(-1, 1) + scale * draw((batch, 1, *shape), seed)
+        path = 1 + (slope(at) if callable(slope) else slope * at)
+        return path.reshape(-1, 1) + scale * draw((batch, 1, *shape), seed)
 
     head = Head(
         torch.zeros(batch).double(),
@@ -67,21 +68,22 @@ def known(slope, noise_var, seed, batch=40):
         ),
     )
     lost = torch.zeros(batch, GRID.symbols, dtype=torch.bool)
-    return gather(head, seen(payload_at, 26, 8, seed=seed + 2), lost, GRID, 1.0), payload_at
+    pilots = seen(payload_at, 26, 8, seed=seed + 2)
+    return gather(head, pilots, lost, GRID, 1.0, functions), payload_at
 
 
 def test_a_still_channel_gets_no_slope_and_its_noise_is_measured():
     equations, _ = known(0.0, 0.1, 3, batch=200)
-    channel = constant_channel(equations, torch.full((200, 1), 0.3))
+    channel = fit(equations, torch.full((200, 1), 0.3))
     assert int(moves(equations, channel).sum()) <= 2
     assert float(channel.noise_var.mean()) == pytest.approx(0.1, rel=0.02)
 
 
 def test_a_moving_channel_gets_a_slope():
     equations, at = known(0.4j, 0.01, 4)
-    channel = constant_channel(equations, torch.full((40, 1), 0.01))
+    channel = fit(equations, torch.full((40, 1), 0.01))
     assert bool(moves(equations, channel).all())
-    better = sloping_channel(equations, channel.noise_var)
+    better = fit(equations, channel.noise_var, 1)
     assert better.order == 1
     assert float(better.noise_var.mean()) == pytest.approx(0.01, rel=0.05)
     response, error = response_over_time(better, GRID)
@@ -91,7 +93,31 @@ def test_a_moving_channel_gets_a_slope():
     assert float(error.mean()) == pytest.approx(float(miss), rel=0.6)
 
 
+@pytest.mark.parametrize("degree", [1, 2, 3, 4])
+def test_the_order_is_the_lowest_that_explains_the_movement(degree):
+    equations, at = known(lambda x: 0.3j * polynomials(x, degree + 1)[degree], 0.01, 7, functions=5)
+    channel = fit(equations, torch.full((40, 1), 0.01))
+    seen = []
+    for rows, found in moving_channels(equations, channel):
+        seen += rows.tolist()
+        if found.order == degree:
+            assert len(rows) >= 37
+            response, error = response_over_time(found, GRID)
+            truth = (1 + 0.3j * polynomials(at, degree + 1)[degree])[:, None]
+            miss = (response - truth).abs().square().mean()
+            assert float(miss) < 2e-4
+            assert float(error.mean()) == pytest.approx(float(miss), rel=0.6)
+    assert sorted(seen) == list(range(40))
+
+
+def test_polynomials_are_legendre():
+    at = torch.linspace(-1, 1, 20001, dtype=torch.float64)
+    found = polynomials(at, 5)
+    products = found @ found.T * (2 / 20000)
+    assert torch.allclose(products, torch.diag(2 / (2 * torch.arange(5.0).double() + 1)), atol=1e-3)
+
+
 def test_lost_symbols_leave_the_equations():
     equations, _ = known(0.0, 0.1, 5, batch=4)
-    assert equations.gram.shape[1] == 1
+    assert equations.gram.shape[0] == 1
     assert float(equations.count[0]) == 2 * 416 + 5 * 208 + 26 * 8
