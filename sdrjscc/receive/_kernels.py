@@ -122,25 +122,26 @@ def bound_metric(
         samples: ``[n]``, of blocks that begin a hop apart and are as long as ``correlation``'s.
         correlation: ``[blocks, L]``, with the template.
         sizes: positions taken from a block (the hop); those of a group, which divide them; how
-            many groups the template touches from any position of the first.
+            many whole groups lie under the template from every position of the one before.
         dynamic_range: energy below the block's largest by this ratio is no signal.
-        ratio: ``[blocks, hop / group]``, largest correlation energy over the energy covered; added to.
+        ratio: ``[blocks, hop / group]``, largest correlation energy over the energy of the whole
+            groups, which is at most that under the template; added to.
         floor: ``[blocks]``, the least energy assumed; written.
     """
-    hop, group, cover = sizes
+    hop, group, inner = sizes
     span = correlation.shape[1] // group
     energy, lanes = np.empty(span, dtype=np.float32), np.empty(_LANES, dtype=np.float32)
-    covered = np.empty(span - cover + 1, dtype=np.float32)
+    under = np.empty(span - inner, dtype=np.float32)
     for block in range(len(correlation)):
         for g in range(span):
             at = block * hop + g * group
             energy[g] = _energy(samples[at : at + group])
-        for g in range(len(covered)):
-            covered[g] = np.sum(energy[g : g + cover])
-        floor[block] = max(dynamic_range * np.max(covered), np.float32(_TINY))
+        for g in range(len(under)):
+            under[g] = np.sum(energy[g + 1 : g + 1 + inner])
+        floor[block] = max(dynamic_range * np.max(under), np.float32(_TINY))
         for g in range(ratio.shape[1]):
             peak = _peak(correlation[block, g * group : (g + 1) * group], lanes)
-            ratio[block, g] += peak / max(floor[block], covered[g])
+            ratio[block, g] += peak / max(floor[block], under[g])
 
 
 @inlined

@@ -30,9 +30,10 @@ PEAK_DISTANCE = CHIRP_SAMPLES + 32
 rises out of silence to hide the match of its first prefix, a chirp before the true peak."""
 
 _GROUP = 64
-_COVER = CHIRP_SIZE // _GROUP + 1
+_INNER = CHIRP_SIZE // _GROUP - 1
 _DYNAMIC_RANGE = 1e-10
 _TINY = 1e-30
+_LEAST_HALF = 0.02
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,7 @@ class Search:
         blocks = samples.unfold(-1, BLOCK, HOP)
         correlation = torch.fft.ifft(torch.fft.fft(blocks).mul_(self._template))
         ratio, floor = _bound(samples, correlation)
-        # The bound covers 576 samples for a template of 512: never below the true energy. Where the
-        # exact metric would pass, this one passes with the threshold lowered by that ratio.
-        group = (ratio > self.threshold * CHIRP_SIZE / (_COVER * _GROUP) * 0.8).nonzero().contiguous()
+        group = (ratio > self.threshold).nonzero().contiguous()
         return self._exact(samples, correlation, floor, group)
 
     def _exact(self, samples: Tensor, correlation: Tensor, floor: Tensor, group: Tensor) -> Peaks:
@@ -124,7 +123,7 @@ class Search:
         )
         windows = samples[:, position[:, None] + torch.arange(CHIRP_SIZE)]
         metric = _whitened(windows, floor[:, group[:, 0]])
-        keep = metric > self.threshold
+        keep = (metric > self.threshold) & _balanced(windows)
         return Peaks(position[keep], metric[keep])
 
 
@@ -145,6 +144,16 @@ def _whitened(windows: Tensor, least: Tensor) -> Tensor:
     solved = torch.linalg.solve(covariance, correlation)
     metric: Tensor = (correlation.conj() * solved).sum(-1).real
     return metric
+
+
+def _balanced(windows: Tensor) -> Tensor:
+    """Whether both halves of windows ``[A, n, 512]`` hold energy, as a chirp's do: ``[n]``.
+
+    The last samples of a frame that ends in silence correlate with anything.
+    """
+    halves = _energy(windows).unflatten(-1, (2, -1)).sum((0, -1))
+    least: Tensor = halves.amin(-1) > _LEAST_HALF * halves.sum(-1)
+    return least
 
 
 def peaks(found: Peaks) -> Peaks:
@@ -189,7 +198,7 @@ def _bound(samples: Tensor, correlation: Tensor) -> tuple[Tensor, Tensor]:
         _kernels.bound_metric(
             stretch.contiguous().numpy(),
             correlation[antenna].numpy(),
-            (HOP, _GROUP, _COVER),
+            (HOP, _GROUP, _INNER),
             _DYNAMIC_RANGE,
             ratio.numpy(),
             floor[antenna].numpy(),

@@ -32,6 +32,7 @@ _SPREAD = 24
 _DOWN_FALSE_ALARM = 1e-5
 _FLOOR = 3.0
 _ALIKE = 0.9
+_LIMIT = 3.0
 
 
 @dataclass(frozen=True)
@@ -94,17 +95,28 @@ class Locator:
         Returns:
             ``[B, 97]`` through the up-chirp, ``[B, 97 + 2 lags]`` through the down-chirp.
         """
+        power, windows = self._limited(windows)
         spectrum = torch.fft.fft(windows, n=self._fft)[:, :, None] * self._templates
         half = self._fft // 2
         gap = spectrum.new_zeros(*spectrum.shape[:-1], self._fft)
         fine = torch.fft.ifft(torch.cat([spectrum[..., :half], gap, spectrum[..., half:]], dim=-1))
-        power = torch.view_as_real(windows).square().sum((-1, -2)) / self.length
-        scale = 4 / power.clamp_min(1e-30)[..., None]
+        scale = 4 / power[..., None]
         reach, centre = 2 * _SPREAD + self._lags, 2 * (self.before + CHIRP_SAMPLES)
         up = fine[:, :, 0, 2 * (self.before - _SPREAD) : 2 * (self.before + _SPREAD) + 1]
         down = fine[:, :, 1, centre - reach : centre + reach + 1]
         first, second = ((scale * part.abs().square()).sum(1) - _FLOOR for part in (up, down))
         return first.clamp_min(0.0), second.clamp_min(0.0)
+
+
+    def _limited(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean power under the chirps, ``[B, A]``, and the windows limited to three times its root.
+
+        What is stronger belongs to the end of another frame, and would drown this one.
+        """
+        core = windows[..., self.before + self._lags : self.length - self.before - self._lags]
+        power = torch.view_as_real(core).square().sum((-1, -2)).clamp_min(1e-30) / core.shape[-1]
+        size = windows.abs().clamp_min(1e-15)
+        return power, windows * (_LIMIT * power.sqrt()[..., None] / size).clamp_max(1.0)
 
 
 def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,9 @@ from sdrjscc.receive.head import Head, chirp_centres, header_centres, least_nois
 from sdrjscc.waveform.base import HEADER, PAYLOAD_START, Grid
 
 LARGEST_ORDER = 4
+"""Highest degree of the polynomials in time."""
 
+_SYMBOLS_A_DEGREE = 8
 _TRACKED = 4.0
 _SIGMAS = 4.0
 _RIDGE = 1e-3
@@ -153,6 +155,11 @@ def _normal_matrix(grid: Grid, gain: float, weight: Tensor, functions: int) -> t
     return gram, fixed_count + weight.sum(1) * grid.pilots_per_symbol
 
 
+def largest_order(grid: Grid) -> int:
+    """Highest degree that a payload has pilots for."""
+    return max(1, min(LARGEST_ORDER, grid.symbols // _SYMBOLS_A_DEGREE))
+
+
 def fit(known: Known, noise_var: Tensor, order: int = 0) -> Channel:
     """The channel as taps that are polynomials of this order.
 
@@ -197,16 +204,17 @@ def moving_channels(known: Known, channel: Channel) -> Iterator[tuple[Tensor, Ch
     """Channels of frames that :func:`moves` has found changing, each of the lowest order that will do.
 
     Args:
-        known: of ``LARGEST_ORDER + 1`` polynomials.
+        known: of at least two polynomials; their number limits the order.
         channel: constant, of the same frames.
 
     Yields:
         rows int64 ``[n]`` of the frames and their channels; every frame once.
     """
     rows, noise_var = torch.arange(len(known.rhs)), channel.noise_var
-    for order in range(1, LARGEST_ORDER + 1):
+    largest = known.rhs.shape[2] - 1
+    for order in range(1, largest + 1):
         channel = fit(known, noise_var, order)
-        more = moves(known, channel) if order < LARGEST_ORDER else torch.zeros(len(rows), dtype=torch.bool)
+        more = moves(known, channel) if order < largest else torch.zeros(len(rows), dtype=torch.bool)
         if not more.all():
             yield rows[~more], channel.select(~more)
         if not more.any():

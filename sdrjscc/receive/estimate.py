@@ -104,10 +104,20 @@ def _posterior(gram: Tensor, rhs: Tensor, prior: Tensor) -> tuple[Tensor, Tensor
     scale = prior.sqrt()
     outer = scale[..., :, None] * scale[..., None, :]
     system = gram * outer + torch.eye(scale.shape[-1], dtype=gram.dtype, device=gram.device)
-    covariance = torch.cholesky_inverse(torch.linalg.cholesky(system)) * outer
+    covariance = torch.cholesky_inverse(_root(system)) * outer
     if covariance.is_complex():
         return (covariance @ rhs[..., None])[..., 0], covariance
     return torch.view_as_complex(covariance @ torch.view_as_real(rhs)), covariance
+
+
+def _root(system: Tensor) -> Tensor:
+    """Cholesky factor of a matrix no eigenvalue of which is below 1, however large others are."""
+    root: Tensor
+    root, failed = torch.linalg.cholesky_ex(system)
+    if bool(failed.any()):
+        wide = torch.complex128 if system.is_complex() else torch.float64
+        root = torch.linalg.cholesky(system.to(wide)).to(system.dtype)
+    return root
 
 
 def _likeliest_prior(mean: Tensor, covariance: Tensor, prior: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from sdrjscc.receive.channel import (
-    LARGEST_ORDER,
     Channel,
     fit,
     gather,
+    largest_order,
     moves,
     moving_channels,
     payload_centres,
@@ -94,7 +94,7 @@ def read_payload(
     moving = moves(equations, channel).nonzero()[:, 0]
     if len(moving):
         some = moving.tolist()
-        more = gather(still.select(some), known[moving], lost[moving], grid, gain, LARGEST_ORDER + 1)
+        more = gather(still.select(some), known[moving], lost[moving], grid, gain, largest_order(grid) + 1)
         for rows, found in moving_channels(more, channel.select(moving)):
             at = moving[rows]
             symbols[at], variance[at], snr[at] = _equalise(cells.select(at), found, grid)

@@ -70,6 +70,30 @@ def test_gain_step_spoils_no_other_frame():
     assert error_power(packets[0], PAYLOAD) < 0.02 and error_power(packets[2], PAYLOAD) < 0.02
 
 
+@pytest.mark.parametrize("gap", [0, 40, 700])
+@pytest.mark.parametrize("step_db", [1, 20, 40, 60])
+def test_frames_of_other_power_next_to_each_other(step_db, gap):
+    """Every second transmitter is stronger; the weaker ones have 15 dB."""
+    wave = waveform(4)
+    parts, _ = frames(wave, 8, seed=20)
+    strong = torch.where(torch.arange(8) % 2 == 0, 10 ** (step_db / 20), 1.0)
+    stream = noisy(turned(spaced(parts * strong[:, None], gap, lead=700), 0.02), 15.0, seed=21)
+    assert [packet.header.packet for packet in receive(wave, stream)] == list(range(8))
+
+
+@pytest.mark.parametrize("offset", [600, 1500, 2700, 5000])
+def test_of_two_transmitters_at_once_the_stronger_is_received(offset):
+    """The other one's frame begins within the first; it is 10 dB stronger."""
+    wave = waveform(20)
+    parts, _ = frames(wave, 3, seed=22)
+    first, third = (turned(spaced(parts[i : i + 1], 700), 0.01) for i in (0, 2))
+    second = torch.nn.functional.pad(turned(spaced(parts[1:2], 700), -0.02), (offset, 0))
+    length = second.shape[-1]
+    stream = torch.nn.functional.pad(first, (0, length - first.shape[-1])) + 10**0.5 * second
+    packets = receive(wave, noisy(torch.cat([stream, third], dim=-1), 20.0, seed=23))
+    assert {1, 2} <= {packet.header.packet for packet in packets}
+
+
 def test_mirrored_and_reversed_spectra_are_not_frames():
     assert receive(WAVE, STREAM.conj().resolve_conj()) == []
     assert receive(WAVE, STREAM.flip(-1)) == []
