@@ -131,13 +131,14 @@ def digest(link: LinkConfig, codec_fingerprint: str, frame_version: int) -> int:
 
     Covered: codec with its architecture and weights, mapping, waveform, frame version. Not
     covered: radios, channel, receiver limits, where the weights lie, how the receiver demaps,
-    and what only training reads of a mapping.
+    what only training reads of a mapping, and how the transmitter clips: any receiver of the
+    numerology reads a clipped frame.
     """
     shared = {
         "codec": _without(link.codec, "weights"),
         "weights": codec_fingerprint,
         "mapping": _without(link.mapping, "demap", "temperature"),
-        "waveform": link.waveform,
+        "waveform": _without(link.waveform, "clip_db", "clip_iterations"),
         "frame_version": frame_version,
     }
     canonical = json.dumps(shared, sort_keys=True, separators=(",", ":"))

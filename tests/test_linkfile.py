@@ -37,11 +37,14 @@ SHARED = {
         {"name": "ofdm", "payload_ofdm_symbols": 40},
         {"name": "ofdm", "cyclic_prefix": 32},
         {"name": "ofdm", "fft_size": 512},
+        {"name": "ofdm", "preamble_boost_db": 5.0},
+        {"name": "dft_spread"},
     ],
 }
 OWN = {
     "codec": [{**CODEC, "weights": "elsewhere.safetensors"}],
     "mapping": [{"name": "analog", "demap": "identity"}],
+    "waveform": [{"name": "ofdm", "clip_db": 6.0}, {"name": "ofdm", "clip_db": 7.0, "clip_iterations": 4}],
     "channel": [{"name": "chain", "snr_db": 3.0}, {"name": "awgn", "snr_db": 3.0}],
     "radios": [{"tx": {"name": "loopback", "sample_rate_hz": 2e6}, "rx": {"name": "loopback"}}],
     "receiver": [{"max_side": 640}, {"timeout_s": 9.0}, {"max_open": 2}],

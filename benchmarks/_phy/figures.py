@@ -20,7 +20,6 @@ from sdrjscc.evaluation._style import (
     LIGHT,
     ORANGE,
     PAGE_IN,
-    PURPLE,
     SKY,
     VERMILLION,
     legend_below,
@@ -278,20 +277,25 @@ def peaks(content: dict[str, Any]) -> Figure | None:
     rows = content["papr"]
     if not rows:
         return None
-    figure = new_figure(PAGE_IN, HEIGHT_IN)
+    figure = new_figure(PAGE_IN, 1.7 * HEIGHT_IN)
     axes = figure.add_subplot()
     curves = [row for row in rows if "exceeded" in row]
-    for row, color in zip(curves, (BLUE, ORANGE, SKY, PURPLE), strict=False):
+    colors = dict(zip(dict.fromkeys(row["waveform"] for row in curves), (*CYCLE, ORANGE, SKY), strict=False))
+    dashes = dict(zip(dict.fromkeys(row["symbols"] for row in curves), ("-", "--", ":"), strict=False))
+    for row in curves:
         points = [(x, y) for x, y in zip(row["levels_db"], row["exceeded"], strict=True) if y > 0]
-        label = f"{row['signal']}: {row['papr_db']:.1f} dB at 99.9 %"
-        axes.plot(*zip(*points, strict=True), color=color, label=label)
-    for row, color in zip([row for row in rows if "exceeded" not in row], (GREEN, VERMILLION), strict=False):
+        label = f"{row['signal']}: {row['papr_db']:.1f} dB"
+        looks = {"color": colors[row["waveform"]], "ls": dashes[row["symbols"]]}
+        axes.plot(*zip(*points, strict=True), label=label, **looks)
+    for row, color in zip([row for row in rows if "exceeded" not in row], (LIGHT, GREY), strict=False):
         peak = row["peak_above_payload_mean_db"]
-        axes.axvline(peak, color=color, ls="--", label=f"{row['signal']}: {peak:.1f} dB")
+        axes.axvline(peak, color=color, ls="-.", label=f"{row['signal']}: {peak:.1f} dB")
     axes.axhline(1e-3, color=GREY, lw=0.7, ls=":")
     _decades(axes)
-    axes.set(ylim=(2e-4, 1.5), xlim=(0, 14), title="Peak power")
-    axes.set(xlabel="Level above the payload's mean power (dB)", ylabel="Share of blocks that exceed it")
+    axes.set(
+        ylim=(2e-4, 1.5), xlim=(2, 13), title="Peak power, and the level that one block in 1,000 exceeds"
+    )
+    axes.set(xlabel="Level above the payload's mean power (dB)", ylabel="Share of blocks above it")
     axes.grid()
     legend_below(figure, 2)
     return figure

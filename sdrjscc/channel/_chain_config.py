@@ -13,10 +13,11 @@ _LONGEST_SILENCE = 10_000_000
 
 
 class Amplifier(Section):
-    """A Rapp amplifier: saturation above the mean power, and smoothness p."""
+    """A Rapp amplifier: saturation above the mean power, smoothness p, its samples per sample."""
 
     backoff_db: float = Field(ge=-20.0, le=60.0)
     smoothness: float = Field(2.0, gt=0.0, le=100.0)
+    oversampling: int = Field(1, ge=1, le=16)
 
 
 class Config(Section):

@@ -125,8 +125,8 @@ class Chain:
         stages: list[Stage] = []
         if self.config.clip_db is not None:
             stages.append(Clipper(self.config.clip_db))
-        if self.config.pa is not None:
-            stages.append(RappAmplifier(self.config.pa.backoff_db, self.config.pa.smoothness))
+        if (pa := self.config.pa) is not None:
+            stages.append(RappAmplifier(pa.backoff_db, pa.smoothness, pa.oversampling))
         return stages
 
     def _medium(

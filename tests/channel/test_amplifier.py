@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sdrjscc.channel._amplifier import Clipper, RappAmplifier
+from sdrjscc.channel.chain import Config, build
 
 
 def gaussian(generator, n=200_000):
@@ -75,3 +76,33 @@ def test_silence_stays_silence_and_gradients_pass(stage, generator):
     samples = torch.nn.functional.pad(gaussian(generator, 10), (2, 0)).requires_grad_()
     stage.apply(samples).abs().square().sum().backward()
     assert torch.isfinite(torch.view_as_real(samples.grad)).all()
+
+
+def test_oversampled_it_meets_the_peaks_between_samples_and_folds_nothing_back():
+    """Two tones: a third-order product lies beyond half the sample rate, where it can fold back."""
+    n = torch.arange(1000, dtype=torch.float64)
+    low, high = 250, 440
+    tones = sum(torch.exp(2j * torch.pi * k * n / 1000) for k in (low, high))[None].to(torch.complex64)
+
+    def level_db(samples, k):
+        spectrum = torch.fft.fft(samples)[0].abs().square()
+        return 10 * float(torch.log10(spectrum[k % 1000] / spectrum[low]))
+
+    once, finely = (RappAmplifier(3.0, 2.0, factor).apply(tones) for factor in (1, 8))
+    product = 2 * high - low
+    assert level_db(once, product) > -30
+    assert level_db(finely, product) < -80
+    assert level_db(finely, 2 * low - high) == pytest.approx(level_db(once, 2 * low - high), abs=1.0)
+
+
+@pytest.mark.parametrize("n", [1000, 999])
+def test_oversampled_far_below_saturation_it_changes_nothing(n):
+    samples = torch.randn(2, n, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(RappAmplifier(60.0, 2.0, 4).apply(samples), samples, atol=1e-4)
+
+
+def test_the_chain_passes_the_oversampling_on(generator):
+    samples = gaussian(generator, 4000)
+    chain = build(Config(pa={"backoff_db": 3.0, "oversampling": 4}))
+    sent = chain.realise(samples, sample_rate_hz=1e6, occupied_bandwidth_hz=1e6, generator=generator).samples
+    torch.testing.assert_close(sent, RappAmplifier(3.0, 2.0, 4).apply(samples), rtol=1e-4, atol=1e-4)
