@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 from _phy import false_headers, gnuradio_ofdm, liquid_ofdm, ours
-from _phy.air import RATES_HZ
+from _phy.air import DOPPLER_HZ, RATES_HZ
 from _phy.figures import draw
 from _phy.papr import papr
 from _phy.progress import Watch
@@ -42,6 +42,7 @@ from sdrjscc.waveform.ofdm import Config, build
 
 SNRS_DB = [-8.0, -6.5, -5.5, -5.0, -2.0, 0.0, 2.0, 4.0, 7.0, 10.0, 15.0, 20.0, 25.0]
 QUICK_SNRS_DB = [-5.0, 0.0, 4.0, 10.0, 25.0]
+MOVING_SNRS_DB = (10.0, 20.0)
 SIZES = (20, 82, 328)
 _PEERS_SHARE = 3
 SYSTEMS: dict[str, Callable[[int], System]] = {
@@ -98,6 +99,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--noise-samples", type=int, help="of each signal that is not ours; 0: none")
     parser.add_argument("--no-throughput", action="store_true")
     parser.add_argument("--no-curves", action="store_true")
+    parser.add_argument("--no-moving", action="store_true", help="no table of Doppler frequencies")
     options = parser.parse_args()
     if options.redraw and not options.figures:
         parser.error("--redraw needs --figures")
@@ -125,6 +127,8 @@ def _run(options: argparse.Namespace, results: Results, console: Console) -> Non
             _speeds(options, systems, results, watch)
         if not options.no_curves:
             _curves(options, systems, results, watch)
+        if not options.no_moving:
+            _moving(options, systems, results, watch)
         if options.noise_samples:
             _false_headers(options, results, watch)
 
@@ -174,6 +178,26 @@ def _curves(
             with watch.task(label, course.frames) as step:
                 row = measure(system, course, step)
             results.add("curves", row)
+            watch.console.print(_text(row))
+            whole(1)
+
+
+def _moving(
+    options: argparse.Namespace, systems: dict[int, list[System]], results: Results, watch: Watch
+) -> None:
+    """Loss of ours against the Doppler frequency of the echoes of scenario ``full``."""
+    present = {
+        size: [one for one in systems[size] if one.name == ours.NAME] for size in systems if size <= 82
+    }
+    points = [
+        (system, Course(name, snr_db, options.antennas, _frames(options.frames // 3, size, system)))
+        for size, snr_db, name in itertools.product(present, MOVING_SNRS_DB, ("full", *DOPPLER_HZ))
+        for system in present[size]
+    ]
+    with watch.task("moving channels", len(points)) as whole:
+        for system, course in points:
+            row = measure(system, course, lambda count: None)
+            results.add("moving", {**row, "doppler_hz": DOPPLER_HZ.get(course.scenario, 0.0)})
             watch.console.print(_text(row))
             whole(1)
 

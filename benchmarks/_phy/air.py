@@ -6,13 +6,18 @@ import torch
 from torch import Tensor
 
 from _phy.system import Sent, System
+from sdrjscc.channel.base import Realisation
 from sdrjscc.channel.chain import Config, scenario
 from sdrjscc.channel.chain import build as build_channel
 
-RATES_HZ = {"awgn": 1e6, "cfo": 1e6, "full": 1e6, "pluto_pair": 2e6}
-CLOCK_PPM = {"awgn": 10.0, "cfo": 10.0, "full": 10.0, "pluto_pair": 25.0}
+DOPPLER_HZ = {"full_5hz": 5.0, "full_12hz": 12.0, "full_30hz": 30.0}
+"""Scenario ``full`` with echoes that move."""
+
+RATES_HZ = {"awgn": 1e6, "cfo": 1e6, "full": 1e6, "pluto_pair": 2e6, **dict.fromkeys(DOPPLER_HZ, 1e6)}
+CLOCK_PPM = {name: 25.0 if name == "pluto_pair" else 10.0 for name in RATES_HZ}
 CENTER_FREQUENCY_HZ = 2.4e9
 _FRONT_END_SEED = 5
+_INSTANTS = 16
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,9 @@ def through_air(system: System, sent: Sent, name: str, snr_db: float, antennas: 
     Draws do not depend on what is sent, so all systems meet the same offsets and taps.
     """
     generator = torch.Generator().manual_seed(seed)
-    config = scenario(name, snr_db).model_copy(update={"antennas": antennas})
+    base = "full" if name in DOPPLER_HZ else name
+    update = {"antennas": antennas, "doppler_hz": DOPPLER_HZ.get(name, 0.0)}
+    config = scenario(base, snr_db).model_copy(update=update)
     air = build_channel(config.model_copy(update={"iq_image_db": None, "dc_dbc": None}))
     rate = RATES_HZ[name]
     pieces, cfo, sco, genie = [], [], [], []
@@ -54,9 +61,16 @@ def through_air(system: System, sent: Sent, name: str, snr_db: float, antennas: 
         pieces.append(got.samples / got.signal_power**0.5)
         cfo.append(got.cfo_hz)
         sco.append(got.sco_ppm)
-        gains = got.taps.frequency_response(system.frequencies).abs().double().square() * got.gain**2
-        genie.append(got.noise_var * system.occupied_fraction / gains.sum(0))
+        genie.append(got.noise_var * system.occupied_fraction / got.gain**2 * _spread(got, system, frame))
     return Air(_front_end(torch.cat(pieces, dim=-1), config, rate), cfo, sco, torch.stack(genie))
+
+
+def _spread(got: Realisation, system: System, frame: Tensor) -> Tensor:
+    """Mean over the frame of 1 / channel power, ``[C]``, antennas combined."""
+    instants = torch.linspace(0.0, len(frame), _INSTANTS if got.taps.gains.shape[-1] > 1 else 1)
+    powers = [got.taps.frequency_response(system.frequencies, float(at)) for at in instants]
+    inverse: Tensor = torch.stack([1 / power.abs().double().square().sum(0) for power in powers]).mean(0)
+    return inverse
 
 
 def _front_end(samples: Tensor, config: Config, rate_hz: float) -> Tensor:

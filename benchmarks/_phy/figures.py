@@ -54,6 +54,7 @@ def draw(content: dict[str, Any], folder: Path) -> list[Path]:
         "loss": loss,
         "cfo": cfo,
         "variance": variance,
+        "doppler": doppler,
         "throughput": speed,
         "papr": peaks,
     }
@@ -240,6 +241,25 @@ def variance(content: dict[str, Any]) -> Figure | None:
         axes.grid()
     figure.axes[0].set_ylabel("Measured over reported\nnoise variance (dB)")
     legend_below(figure, 3)
+    return figure
+
+
+def doppler(content: dict[str, Any]) -> Figure | None:
+    """Loss of ours against the Doppler frequency of the echoes."""
+    rows = [row for row in content.get("moving", []) if row["loss_db"] is not None]
+    if not rows:
+        return None
+    figure = new_figure(PAGE_IN, HEIGHT_IN)
+    axes = figure.add_subplot()
+    for size, dash in zip(_values(rows, "payload_symbols"), ("-", "--", ":"), strict=False):
+        for snr_db, color in zip(_values(rows, "snr_db"), CYCLE, strict=False):
+            mine = sorted(pick(rows, payload_symbols=size, snr_db=snr_db), key=lambda row: row["doppler_hz"])
+            points = [(row["doppler_hz"], row["loss_db"]) for row in mine]
+            label = f"{_short(size)} symbols, {snr_db:g} dB"
+            axes.plot(*zip(*points, strict=True), color=color, ls=dash, marker="o", ms=3.5, label=label)
+    axes.set(xlabel="Doppler frequency (Hz) at 1 MS/s", ylabel="Loss (dB)")
+    axes.set_ylim(0.0, None)
+    legend_below(figure, 4)
     return figure
 
 

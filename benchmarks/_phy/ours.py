@@ -13,7 +13,7 @@ from sdrjscc.waveform.ofdm import Config, build
 
 NAME = "sdrjscc"
 DIGEST = 0x3FA1
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 _AT_ONCE = 50
 
 

@@ -31,6 +31,7 @@ class Results:
             "versions": versions(),
             "missing": [],
             "curves": [],
+            "moving": [],
             "throughput": [],
             "papr": [],
             "false_headers": [],

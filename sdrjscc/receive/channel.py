@@ -228,10 +228,19 @@ def response_over_time(channel: Channel, grid: Grid) -> tuple[Tensor, Tensor]:
         mean, error = channel.taps.mean @ steering(grid).T, response_error(channel.taps, steering(grid))
         return mean[:, :, None], error[:, :, None]
     at = _weights(grid, channel.order + 1)[2]
-    basis = (at.T[:, None, :, None] * steering(grid)[:, None]).flatten(2).flatten(0, 1)
-    mean, error = channel.taps.mean @ basis.T, response_error(channel.taps, basis)
-    shape = (grid.symbols, grid.active)
-    return mean.unflatten(-1, shape), error.unflatten(-1, shape)
+    parts = channel.taps.mean.unflatten(-1, (-1, TAPS)) @ steering(grid).T
+    mean = torch.einsum("fm,bafc->bamc", at.to(parts.dtype), parts)
+    size = (channel.order + 1, TAPS)
+    blocks = channel.taps.covariance.unflatten(-1, size).unflatten(-3, size).transpose(-3, -2)
+    error = _quadratic(steering(grid), blocks).flatten(2, 3)  # of every pair of polynomials
+    pairs = (at[:, None] * at).flatten(0, 1)
+    return mean, torch.einsum("pm,bapc->bamc", pairs, error).clamp_min(0.0)
+
+
+def _quadratic(response: Tensor, covariance: Tensor) -> Tensor:
+    """Real part of ``r C r^H`` for each row r of ``[C, K]`` and matrix of ``[..., K, K]``: ``[..., C]``."""
+    form: Tensor = ((response @ covariance) * response.conj()).sum(-1).real
+    return form
 
 
 def _residual(known: Known, taps: Taps, gram: Tensor, rhs: Tensor) -> Tensor:
