@@ -12,18 +12,18 @@ import numba
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def machine_code(signature: str) -> Callable[[_Function], _Function]:
-    """Compile a function for these types; it lets other Python threads run meanwhile.
+def machine_code(*signatures: str) -> Callable[[_Function], _Function]:
+    """Compile a function for each of these types; it lets other Python threads run meanwhile.
 
     Sums may be reordered and no value is taken to be NaN or infinite.
     """
 
     def compiled(function: _Function) -> _Function:
         try:
-            result = numba.njit(signature, nogil=True, fastmath=True, cache=True)(function)
+            result = numba.njit(list(signatures), nogil=True, fastmath=True, cache=True)(function)
         except Exception:
             # No folder can be written, or what is cached is spoilt; faults of the code come again.
-            result = numba.njit(signature, nogil=True, fastmath=True)(function)
+            result = numba.njit(list(signatures), nogil=True, fastmath=True)(function)
         return result  # type: ignore[no-any-return]
 
     return compiled

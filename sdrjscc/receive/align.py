@@ -107,7 +107,6 @@ class Locator:
         first, second = ((scale * part.abs().square()).sum(1) - _FLOOR for part in (up, down))
         return first.clamp_min(0.0), second.clamp_min(0.0)
 
-
     def _limited(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Mean power under the chirps, ``[B, A]``, and the windows limited to three times its root.
 

@@ -173,7 +173,7 @@ def fit(known: Known, noise_var: Tensor, order: int = 0) -> Channel:
     """
     gram, rhs = known.up_to(order)
     for _ in range(2 if order else 1):
-        taps = lmmse(gram[:, None], rhs, noise_var)
+        taps = lmmse(gram, rhs, noise_var)
         noise_var = _residual(known, taps, gram, rhs)
     return Channel(taps, noise_var)
 

@@ -20,9 +20,6 @@ LAST_DELAY = 16
 TAPS = LAST_DELAY - FIRST_DELAY + 1
 ITERATIONS = 3
 
-_LEAST_PRIOR = 1e-4
-_CAUTION = 0.03
-
 
 @dataclass(frozen=True)
 class Taps:
@@ -76,68 +73,23 @@ def head_gram(gain: float) -> Tensor:
 
 
 def lmmse(gram: Tensor, rhs: Tensor, noise_var: Tensor) -> Taps:
-    """Taps from normal equations.
+    """Taps from normal equations. No gradient passes: what is known does not depend on a payload.
 
     Args:
-        gram: complex64 or, where it is real, float32 ``[..., K, K]``, broadcastable to
-            ``[B, 1, K, K]``: sum of the outer products of all observations' responses.
+        gram: complex64 or, where it is real, float32 ``[B or 1, K, K]``: sum of the outer products
+            of all observations' responses.
         rhs: complex64 ``[B, A, K]``: observations correlated with those responses.
         noise_var: float32 ``[B, A]``: noise variance of an observation.
     """
-    rhs = rhs / noise_var.sqrt()[..., None]
-    count = gram.diagonal(dim1=-2, dim2=-1).real
-    floor = _LEAST_PRIOR / count
-    prior = torch.maximum((rhs / count).abs().square() - 1 / count, floor)
-    mean, covariance = _posterior(gram, rhs, prior)
-    for _ in range(ITERATIONS - 1):
-        prior = torch.maximum(_likeliest_prior(mean, covariance, prior), floor)
-        mean, covariance = _posterior(gram, rhs, prior)
-    used = _determined(covariance, prior).sum(-1)
-    return Taps(mean * noise_var.sqrt()[..., None], covariance * noise_var[..., None, None], used)
+    from sdrjscc.receive import _lmmse_kernel
 
-
-def _posterior(gram: Tensor, rhs: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and covariance for prior powers relative to noise of unit variance.
-
-    Scaled by the prior, so that what is inverted is well conditioned.
-    """
-    scale = prior.sqrt()
-    outer = scale[..., :, None] * scale[..., None, :]
-    system = gram * outer + torch.eye(scale.shape[-1], dtype=gram.dtype, device=gram.device)
-    covariance = torch.cholesky_inverse(_root(system)) * outer
-    if covariance.is_complex():
-        return (covariance @ rhs[..., None])[..., 0], covariance
-    return torch.view_as_complex(covariance @ torch.view_as_real(rhs)), covariance
-
-
-def _root(system: Tensor) -> Tensor:
-    """Cholesky factor of a matrix no eigenvalue of which is below 1, however large others are."""
-    root: Tensor
-    root, failed = torch.linalg.cholesky_ex(system)
-    if bool(failed.any()):
-        wide = torch.complex128 if system.is_complex() else torch.float64
-        root = torch.linalg.cholesky(system.to(wide)).to(system.dtype)
-    return root
-
-
-def _likeliest_prior(mean: Tensor, covariance: Tensor, prior: Tensor) -> Tensor:
-    """Prior power of each tap that the evidence favours.
-
-    Tipping and Faul 2003, eq. 20: with s the precision of the data about a tap and q its matched
-    output, ``(|q|**2 - s) / s**2`` while all others stand still. Here all move at once, and taps
-    of a band-limited channel lean on each other, so that none may fall faster than to a fraction
-    of MacKay's cautious update (``|mean|**2`` over the determined share).
-    """
-    spread = covariance.diagonal(dim1=-2, dim2=-1).real
-    precision = (1 / spread - 1 / prior).clamp_min(1e-3 / spread)
-    bold = ((mean / spread).abs().square() - precision) / precision.square()
-    cautious = mean.abs().square() / _determined(covariance, prior).clamp_min(1e-3)
-    return torch.maximum(bold, _CAUTION * cautious)
-
-
-def _determined(covariance: Tensor, prior: Tensor) -> Tensor:
-    """How far the data, not the prior, determined each tap, 0..1."""
-    return (1.0 - covariance.diagonal(dim1=-2, dim2=-1).real / prior).clamp(0.0, 1.0)
+    wide = gram.detach().cpu().to(torch.complex128 if gram.is_complex() else torch.float64)
+    values, noise = rhs.detach().cpu().contiguous(), noise_var.detach().cpu().contiguous()
+    mean, used = torch.empty_like(values), torch.empty_like(noise)
+    covariance = torch.empty(*values.shape, values.shape[-1], dtype=gram.dtype)
+    filled = mean.numpy(), covariance.numpy(), used.numpy()
+    _lmmse_kernel.estimate(wide.contiguous().numpy(), values.numpy(), noise.numpy(), ITERATIONS, filled)
+    return Taps(mean.to(rhs.device), covariance.to(rhs.device), used.to(rhs.device))
 
 
 def response_error(taps: Taps, response: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ def read_head(samples: Tensor, delay: Tensor, cfo: Tensor, gain: float) -> Head:
     noise_var = _power(chirps[:, :, 1] - chirps[:, :, 0]) / 2
     noise_var = torch.maximum(noise_var, least_noise(_power(chirps).mean(-1)))
     rhs = gain * (chirps.sum(2) @ chirp_steering().conj())
-    taps = lmmse(chirp_gram(gain), rhs, noise_var)
+    taps = lmmse(chirp_gram(gain)[None], rhs, noise_var)
     return Head(cfo, delay, chirps, cells * turn[:, None, None], noise_var, taps)
 
 
@@ -201,7 +201,7 @@ def _turn(head: Head, offset: Tensor) -> Head:
 def _estimate(head: Head, gain: float) -> Head:
     """Channel and noise variance from chirps and known header together."""
     rhs = head_rhs(head, gain)
-    taps = lmmse(head_gram(gain), rhs, head.noise_var)
+    taps = lmmse(head_gram(gain)[None], rhs, head.noise_var)
     chirp_fit = gain * taps.mean @ chirp_steering().T
     header_fit = taps.mean @ steering(HEADER).T
     residual = (head.chirps - chirp_fit[:, :, None]).abs().square().sum((2, 3))

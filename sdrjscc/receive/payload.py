@@ -85,9 +85,7 @@ def read_payload(
     still, known = _still_head(head, pilots, track), known * _still(pilots, track)
     equations = gather(still, known, lost, grid, gain)
     channel = fit(equations, head.noise_var)
-    cells = _Cells(
-        spectra, _turn(head, track, pilots, grid), track.variance.masked_fill(lost, torch.inf)
-    )
+    cells = _Cells(spectra, _turn(head, track, pilots, grid), track.variance.masked_fill(lost, torch.inf))
     symbols, variance, snr = _equalise(cells, channel, grid)
     taps = channel.taps.mean
     order = torch.zeros(len(spectra), dtype=torch.int64)

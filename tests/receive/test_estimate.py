@@ -18,7 +18,7 @@ def observed(taps, noise_var, seed):
     response = steering(HEADER)
     gram = 10 * response.mH @ response
     noise = draw((*taps.shape[:2], 208), seed) * (10 * noise_var) ** 0.5
-    return gram, (10 * taps @ response.T + noise) @ response.conj()
+    return gram[None], (10 * taps @ response.T + noise) @ response.conj()
 
 
 @pytest.mark.parametrize("noise_var", [1e-3, 0.1, 1.0])
@@ -62,7 +62,7 @@ def known(slope, noise_var, seed, batch=40, functions=2):
         seen(header_at, 5, 208, seed=seed + 1),
         torch.full((batch, 1), noise_var),
         lmmse(
-            torch.eye(TAPS, dtype=torch.complex64),
+            torch.eye(TAPS, dtype=torch.complex64)[None],
             torch.zeros(batch, 1, TAPS, dtype=torch.complex64),
             torch.ones(batch, 1),
         ),
@@ -121,3 +121,27 @@ def test_lost_symbols_leave_the_equations():
     equations, _ = known(0.0, 0.1, 5, batch=4)
     assert equations.gram.shape[0] == 1
     assert float(equations.count[0]) == 2 * 416 + 5 * 208 + 26 * 8
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_the_estimate_is_the_posterior_of_its_priors(real):
+    """Mean and covariance against the closed form, whatever prior the evidence has chosen."""
+    mixed = draw((TAPS, TAPS), 8)
+    gram = 100 * torch.eye(TAPS) + 2 * (mixed + mixed.mH)
+    gram = gram.real.contiguous() if real else gram
+    rhs = draw((3, 2, TAPS), 9) * 100
+    noise_var = torch.tensor([[0.1, 0.2], [1.0, 2.0], [0.01, 3.0]])
+    found = lmmse(gram[None], rhs, noise_var)
+    wide = gram.to(torch.complex128)
+    for b in range(3):
+        for a in range(2):
+            covariance = found.covariance[b, a].to(torch.complex128)
+            assert torch.allclose(covariance, covariance.mH, atol=1e-6 * covariance.abs().max())
+            precision = torch.linalg.inv(covariance) - wide / noise_var[b, a]
+            prior = 1 / precision.diagonal().real  # diagonal: what the prior alone says
+            again = torch.linalg.inv(wide / noise_var[b, a] + torch.diag(1 / prior).to(wide.dtype))
+            assert torch.allclose(again, covariance, atol=1e-3 * covariance.abs().max())
+            mean = covariance @ rhs[b, a].to(wide.dtype) / noise_var[b, a]
+            assert torch.allclose(mean.to(torch.complex64), found.mean[b, a], rtol=1e-3, atol=1e-4)
+            share = (1 - covariance.diagonal().real / prior).clamp(0, 1).sum()
+            assert float(found.used[b, a]) == pytest.approx(float(share), abs=0.05)
