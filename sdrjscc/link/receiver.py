@@ -18,12 +18,12 @@ from sdrjscc.errors import SignalError
 from sdrjscc.framing.header import Header, decode_headers, encode_headers, warm_up
 from sdrjscc.link.stream import SampleStream
 from sdrjscc.receive.acquire import HOP, PEAK_DISTANCE, Peaks, Search, cfo_range, peaks, shift_range
-from sdrjscc.receive.align import Locator, refine
+from sdrjscc.receive.align import Locator, moved, refine
 from sdrjscc.receive.condition import BLOCK as CONDITIONED
 from sdrjscc.receive.estimate import FIRST_DELAY
 from sdrjscc.receive.head import Head, header_symbols, read_head, train_on_header
 from sdrjscc.receive.payload import Payload, payload_spectra, read_payload
-from sdrjscc.waveform.base import CHIRP_SIZE, HEADER, PAYLOAD_START, Waveform, phasor
+from sdrjscc.waveform.base import CHIRP_SIZE, HEADER, PAYLOAD_START, PREAMBLE_SAMPLES, Waveform, phasor
 
 _SLICE = 128 * CONDITIONED
 _PIECE = 64 * CONDITIONED
@@ -291,20 +291,19 @@ class Receiver:
         self.counters.preambles += len(begins)
         if not begins:
             return []
-        starts, delays, cfo = self._refined(begins)
-        head = read_head(
-            self._stream.windows(starts, PAYLOAD_START), delays, cfo, self._waveform.preamble_gain
-        )
+        starts, head = self._head(begins)
         headers = self._headers(head)
         return self._packets(starts, head, headers)
 
-    def _refined(self, begins: list[tuple[int, float]]) -> tuple[list[int], Tensor, Tensor]:
+    def _head(self, begins: list[tuple[int, float]]) -> tuple[list[int], Head]:
+        """First samples and heads of frames that begin at about these positions, with these offsets."""
         starts = [start for start, _ in begins]
         guess = torch.tensor([cfo for _, cfo in begins], dtype=torch.float64)
-        delays, cfo = refine(self._stream.windows(starts, PAYLOAD_START), guess)
+        delays, cfo, response = refine(self._stream.windows(starts, PREAMBLE_SAMPLES), guess)
         whole = delays.round()
         starts = [start + int(shift) for start, shift in zip(starts, whole.tolist(), strict=True)]
-        return starts, delays - whole, cfo
+        samples, gain = self._stream.windows(starts, PAYLOAD_START), self._waveform.preamble_gain
+        return starts, read_head(samples, delays - whole, cfo, gain, moved(response, cfo, whole))
 
     def _headers(self, head: Head) -> list[Header | None]:
         """Decoded headers; those that fail are tried again with their phase turned either way."""

@@ -118,7 +118,7 @@ class Locator:
         return power, windows * (_LIMIT * power.sqrt()[..., None] / size).clamp_max(1.0)
 
 
-def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:
+def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Carrier offset from the phase between the chirps, timing from the strongest path.
 
     Args:
@@ -126,7 +126,8 @@ def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:
         cfo: float64 ``[B]`` first guess, within 1 / 1056 cycles per sample or one step beyond.
 
     Returns:
-        (delay of the strongest path in samples, carrier offset in cycles per sample), float64 ``[B]``.
+        delay of the strongest path in samples and carrier offset in cycles per sample, float64
+        ``[B]``; and :func:`chirp_response` at that offset.
     """
     taps = _taps(chirp_response(samples, cfo))
     turn = (taps[:, :, 1] * taps[:, :, 0].conj()).sum((1, 2)).angle().double() / (2 * torch.pi)
@@ -142,7 +143,13 @@ def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor]:
         best, row = scores.argmax(-1), torch.arange(len(others))
         response[unsure] = torch.cat([response[unsure, None], other], dim=1)[row, best]
         cfo[unsure] = torch.cat([cfo[unsure, None], others], dim=1)[row, best]
-    return strongest_delay(response.mean(-2)), cfo
+    return strongest_delay(response.mean(-2)), cfo, response
+
+
+def moved(response: Tensor, cfo: Tensor, samples: Tensor) -> Tensor:
+    """The :func:`chirp_response` ``[B, A, 2, 416]`` counted from a first sample later by ``samples [B]``."""
+    turn = phasor(samples[:, None] * (_frequencies() + cfo[:, None]))
+    return response * turn[:, None, None]
 
 
 def _coherence(response: Tensor) -> tuple[Tensor, Tensor]:

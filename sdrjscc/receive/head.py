@@ -90,7 +90,9 @@ def head_centres() -> Tensor:
     return torch.cat([chirp_centres(), header_centres()])
 
 
-def read_head(samples: Tensor, delay: Tensor, cfo: Tensor, gain: float) -> Head:
+def read_head(
+    samples: Tensor, delay: Tensor, cfo: Tensor, gain: float, response: Tensor | None = None
+) -> Head:
     """Observations and first channel estimate, from the chirps alone.
 
     Args:
@@ -98,8 +100,10 @@ def read_head(samples: Tensor, delay: Tensor, cfo: Tensor, gain: float) -> Head:
         delay: float64 ``[B]``, delay of the strongest path in samples.
         cfo: float64 ``[B]``, cycles per sample.
         gain: amplitude of the preamble relative to the header.
+        response: :func:`~sdrjscc.receive.align.chirp_response` of these, where it is there already.
     """
-    chirps = chirp_response(samples, cfo) * phasor(delay[:, None] * chirp_frequencies())[:, None, None]
+    response = chirp_response(samples, cfo) if response is None else response
+    chirps = response * phasor(delay[:, None] * chirp_frequencies())[:, None, None]
     body = samples[..., PREAMBLE_SAMPLES:PAYLOAD_START]
     cells = HEADER.demodulate(body, cfo[:, None], ADVANCE)
     turn = phasor(delay[:, None] * HEADER.frequencies - PREAMBLE_SAMPLES * cfo[:, None])

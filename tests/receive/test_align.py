@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdrjscc.receive.align import Locator, refine, strongest_delay
+from sdrjscc.receive.align import Locator, chirp_response, moved, refine, strongest_delay
 from sdrjscc.waveform.base import chirp_bins, phasor, preamble, tone
 
 
@@ -34,7 +34,7 @@ def test_time_and_frequency_are_told_apart_in_multipath(cfo, echo, delay, seed):
     assert bool(found.valid)
     assert float(found.start) == pytest.approx(start, abs=1.6) or echo > 0.7
     assert float(found.cfo) == pytest.approx(cfo, abs=0.75 / 528)
-    _, fine = refine(frame[..., :1300], found.cfo)
+    _, fine, _ = refine(frame[..., :1300], found.cfo)
     assert float(fine) == pytest.approx(cfo, abs=2e-5)
 
 
@@ -51,3 +51,11 @@ def test_without_a_down_chirp_hardly_anything_is_valid():
 def test_delay_of_one_path(delay):
     response = phasor(-chirp_bins().double() / 512 * delay)[None, None]
     assert float(strongest_delay(response)) == pytest.approx(delay, abs=0.01)
+
+
+def test_a_response_counted_from_a_later_sample():
+    """A first sample moved by 3 changes the response by a phase alone, as the prefix is cyclic."""
+    frame = torch.nn.functional.pad(preamble(), (10, 30)) * tone(torch.tensor(0.013), len(preamble()) + 40)
+    cfo = torch.tensor([0.013], dtype=torch.float64)
+    early, late = (chirp_response(frame[None, None, 10 + shift :], cfo) for shift in (-1, 2))
+    assert torch.allclose(moved(early, cfo, torch.tensor([3.0]).double()), late, atol=1e-3)
