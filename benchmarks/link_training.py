@@ -12,7 +12,7 @@ in the same scenario's multipath, ``awgn_db`` white noise alone, both at symbol 
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ import torch
 from _phy.results import machine, versions
 from rich.console import Console
 
-from sdrjscc.channel.chain import scenario
 from sdrjscc.channel.base import SymbolChannel
+from sdrjscc.channel.chain import scenario
 from sdrjscc.evaluation.symbol_level import centre_square, evaluate, mean_by_snr
 from sdrjscc.files import write_json_atomic
 from sdrjscc.images.datasets import find_images
@@ -42,7 +42,7 @@ def main() -> None:
     """Measure all weights at all SNRs; print each row as it comes."""
     options = _options()
     torch.set_num_threads(1)
-    console = Console(width=120, highlight=False)
+    console = Console(width=140, highlight=False)
     pictures = _pictures(options.data, _QUICK_PICTURES if options.quick else None)
     seeds = range(1 if options.quick else options.channels)
     base = load_link(options.config)
@@ -62,19 +62,25 @@ def main() -> None:
         write_json_atomic(options.json, content)
 
 
-def _rows(base: LinkConfig, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[dict[str, Any]]:
+def _rows(base: LinkConfig, pictures: Sequence[Picture], seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
     """One row an SNR."""
     with Link(base) as link:
-        codec, mapper = link.parts.codec, link.parts.mapper
         at_symbol_level = {
-            name: mean_by_snr(evaluate(codec, mapper, channel, pictures, SNRS_DB), "psnr_db")
+            name: _symbol_level(link, channel, pictures, seeds)
             for name, channel in _symbol_channels(base).items()
         }
-    rows = []
     for snr_db in SNRS_DB:
         found = {name: levels[f"{snr_db:g}"] for name, levels in at_symbol_level.items()}
-        rows.append({"snr_db": snr_db} | _through_link(base, pictures, snr_db, seeds) | found)
-    return rows
+        yield {"snr_db": snr_db} | _through_link(base, pictures, snr_db, seeds) | found
+
+
+def _symbol_level(
+    link: Link, channel: SymbolChannel, pictures: Sequence[Picture], seeds: Sequence[int]
+) -> dict[str, float]:
+    """Mean PSNR in dB by SNR, over as many realisations as the link's."""
+    codec, mapper = link.parts.codec, link.parts.mapper
+    found = [row for seed in seeds for row in evaluate(codec, mapper, channel, pictures, SNRS_DB, seed=seed)]
+    return mean_by_snr(found, "psnr_db")
 
 
 def _symbol_channels(base: LinkConfig) -> dict[str, SymbolChannel]:
@@ -119,7 +125,7 @@ def _with_weights(base: LinkConfig, weights: Path) -> LinkConfig:
 def _text(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     before = next(other for other in rows if other["snr_db"] == row["snr_db"])
     return (
-        f"{row['weights'][-40:]:40s} {row['snr_db']:3.0f} dB: link {row['psnr_db']:6.2f} dB"
+        f"{row['weights'][-40:]:>40s} {row['snr_db']:3.0f} dB: link {row['psnr_db']:6.2f} dB"
         f" ({row['psnr_db'] - before['psnr_db']:+.2f}), channel {row['channel_db']:6.2f},"
         f" AWGN {row['awgn_db']:6.2f}, delivered SNR {row['delivered_snr_db']:5.2f},"
         f" {row['received']}/{row['sent']}"

@@ -27,6 +27,14 @@ class WeightsError(SdrJsccError):
     """Weights are missing or do not fit the network they are loaded into."""
 
 
+class NotBundled(WeightsError):
+    """The package has no weights for a codec; ``needed`` is the sentence without advice."""
+
+    def __init__(self, needed: str, advice: str = "give weights = a file, or 'untrained'") -> None:
+        super().__init__(f"{needed}; {advice}")
+        self.needed = needed
+
+
 class FramingError(SdrJsccError):
     """A transmission does not fit into packets and headers."""
 

@@ -1,7 +1,6 @@
 """Send pictures over a link and leave results, pictures and a report behind."""
 
 import datetime
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,15 @@ from rich.progress import track
 from rich.table import Table
 
 from sdrjscc.cli._console import console, fail
-from sdrjscc.errors import ConfigError, ImageError, SdrJsccError, WeightsError
+from sdrjscc.cli._out import check_out
+from sdrjscc.errors import ImageError, SdrJsccError, WeightsError
 
 if TYPE_CHECKING:
     from sdrjscc.evaluation.results import Transmission
     from sdrjscc.linkfile import LinkConfig
+
+NOTHING_RECEIVED = 4
+"""Exit code of a run that sent pictures of which none came out at the far end."""
 
 _COLUMNS = ("image", "PSNR dB", "SSIM", "SNR dB", "CFO Hz", "packets", "rho air", "codec ms")
 
@@ -47,9 +50,10 @@ def send_all(job: Job) -> int:
     """Send every picture, print a table, write ``results.json``, PNGs and ``report.html``.
 
     Returns:
-        0; 2 if a picture could not be sent; 130 after Ctrl-C. What was received is kept.
+        0; 2 if a picture could not be sent; 4 if none of those sent was received; 130 after Ctrl-C.
+        What was received is kept.
     """
-    _check_out(job.out)
+    check_out(job.out)
     started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     records: list[Transmission] = []
     failures: list[str] = []
@@ -70,6 +74,8 @@ def send_all(job: Job) -> int:
     for failure in failures:
         failed = fail(failure, 2)
         code = code or failed
+    if code == 0 and records and all(record.received is None for record in records):
+        return fail(f"at least one picture must be received (got none of {len(records)})", NOTHING_RECEIVED)
     return code
 
 
@@ -94,12 +100,6 @@ def _sent(job: Job) -> "Iterable[Transmission | str]":
                 )
 
 
-def _check_out(out: Path) -> None:
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ConfigError(f"--out must be a folder that can be written (got {out})")
-
-
 def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:
     from sdrjscc.evaluation.report import write_report
     from sdrjscc.evaluation.results import Run, write_results
@@ -113,6 +113,8 @@ def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:
     for record in records:
         if record.received is None:
             console.print(f"not received: {_shown(record.image)}", markup=False, highlight=False)
+    if run.untrained:
+        console.print("the weights are untrained: the pictures show the link, not what the codec can do")
     paths = f"report   {report}\nresults  {job.out / 'results.json'}"
     console.print(paths, soft_wrap=True, highlight=False, markup=False)
 

@@ -98,6 +98,10 @@ def run(trainer: "Trainer", fabric: Any, *, title: str = "training", first_step:
     """
     stopping = False
 
+    def before_step() -> bool:
+        progress.update(task, completed=trainer.step)
+        return stopping
+
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopping
         if stopping:
@@ -109,7 +113,7 @@ def run(trainer: "Trainer", fabric: Any, *, title: str = "training", first_step:
     try:
         with _progress(quiet=not fabric.is_global_zero) as progress:
             task = progress.add_task(title, total=trainer.recipe.run.steps, completed=trainer.step)
-            for report in trainer.run(lambda: stopping):
+            for report in trainer.run(before_step):
                 progress.update(task, completed=report.step, description=f"{title}, loss {report.loss:.5f}")
                 _log(report, trainer.out, fabric, progress, first_step)
     finally:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from sdrjscc.cli._console import console
+from sdrjscc.cli._out import check_out
 
 
 def export(
@@ -21,7 +23,18 @@ def export(
     """Write 16-bit weights and a card with recipe, data, terms and measured quality."""
     from sdrjscc.evaluation.card import export as write
 
-    card = write(run, test, out, data=data, terms=terms, name=name)
+    check_out(out)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("measuring", total=None)
+        card = write(
+            run,
+            test,
+            out,
+            data=data,
+            terms=terms,
+            name=name,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
     for snr_db, level_db in card["psnr_db"].items():
         console.print(f"{snr_db:>4} dB: PSNR {level_db:.2f} dB, SSIM {card['ssim'][snr_db]:.4f}")
     console.print(f"wrote {out / card['file']} and its card", markup=False)

@@ -24,9 +24,16 @@ def link(
 ) -> None:
     """Send pictures over a link and measure what arrives."""
     from sdrjscc.cli._run import Job, send_all
+    from sdrjscc.errors import NotBundled
     from sdrjscc.linkfile import load_link, with_codec, with_snr
 
     link_config = with_codec(load_link(config), codec, weights=weights, mapping=mapping, mode=mode)
     if snr_db is not None:
         link_config = with_snr(link_config, snr_db)
-    raise typer.Exit(send_all(Job("link", link_config, images, out, max_side, lpips)))
+    try:
+        code = send_all(Job("link", link_config, images, out, max_side, lpips))
+    except NotBundled as error:
+        if codec is None:
+            raise
+        raise NotBundled(error.needed, "give --weights FILE, or --weights untrained") from None
+    raise typer.Exit(code)

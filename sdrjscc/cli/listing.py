@@ -22,6 +22,7 @@ class Listed(StrEnum):
     WAVEFORMS = "waveforms"
     WEIGHTS = "weights"
     PRESETS = "presets"
+    RECIPES = "recipes"
 
 
 _LEGEND = """\
@@ -29,10 +30,11 @@ parameters: trainable values. MACs: multiply-accumulates of encoding and decodin
 256 x 256 px, in the mode with most, transposed convolutions counted at their input positions (what
 is computed) and, 'at outputs', at their output positions (as papers count). paper's: the published
 figures, MACs for a square picture of so many px a side; no credible strides reproduce those of
-ren2026. k: complex channel symbols of the picture. rho = k / (3 x 256 x 256), symbols a source value.
-K, M, G: 10^3, 10^6, 10^9."""
+ren2026. They are empty where a paper publishes none to compare with: LICRnet's gives megabytes alone,
+uJSCC's not all widths, that of ren2026 no cost of table1 and reduced. k: complex channel symbols of
+the picture. rho = k / (3 x 256 x 256), symbols a source value. K, M, G: 10^3, 10^6, 10^9."""
 _NUMBERS = ("parameters", "paper's", "MACs", "at outputs", "paper's MACs", "for px", "rho")
-_ANY_WIDTH = 1000
+_ANY_WIDTH, _LEAST_WIDTH = 1000, 80
 _IN_NAME = ("file", "codec", "variant")
 _FAMILIES = {
     Listed.MAPPINGS: "mapping",
@@ -46,7 +48,7 @@ def list_(
     what: Annotated[Listed, typer.Argument(help="What to list.")] = Listed.CODECS,
     as_json: Annotated[bool, typer.Option("--json", help="The same rows as JSON.")] = False,
 ) -> None:
-    """List codecs with their cost, weights with their quality, presets and plug-ins."""
+    """List codecs with their cost, weights with their quality, recipes, presets and plug-ins."""
     rows = _rows(what)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -69,6 +71,10 @@ def _rows(what: Listed) -> list[dict[str, Any]]:
         from sdrjscc.linkfile import preset_names
 
         return [{"preset": name} for name in preset_names()]
+    if what is Listed.RECIPES:
+        from sdrjscc.training.recipe import recipe_rows
+
+        return recipe_rows()
     from sdrjscc import plugins
 
     return [{"name": name} for name in plugins.available(_FAMILIES[what])]
@@ -81,10 +87,13 @@ def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
     table = Table(box=SIMPLE, pad_edge=False, padding=0, title=what.value, caption=caption)
     for key, value in flat[0].items():
         words = isinstance(value, str) and key not in _NUMBERS
-        table.add_column(key.replace("_", " "), justify="left" if words else "right", no_wrap=True)
+        whole = key != "description"
+        table.add_column(key.replace("_", " "), justify="left" if words else "right", no_wrap=whole)
     for row in flat:
         table.add_row(*(_cell(value) for value in row.values()))
     needed = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
+    if what is Listed.RECIPES:  # of which the descriptions wrap
+        needed = _LEAST_WIDTH
     console.print(table, width=max(needed, console.width), crop=False)  # a terminal wraps, digits stay
     for sentence in (_LEGEND,) if what is Listed.CODECS else terms:
         console.print(sentence, highlight=False, markup=False)

@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; ``None``: those of the process.
 
     Returns:
-        0; 2 for input that is not valid; 3 for a radio that failed; 130 after Ctrl-C.
+        0; 2 for input that is not valid; 3 for a radio that failed; 4 if none of the pictures sent
+        was received; 130 after Ctrl-C.
     """
     try:
         app(None if argv is None else list(argv), prog_name="sdrjscc")

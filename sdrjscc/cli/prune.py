@@ -7,6 +7,7 @@ import typer
 
 from sdrjscc.cli import _training
 from sdrjscc.cli._console import console
+from sdrjscc.cli._out import check_out
 
 
 def prune(
@@ -26,17 +27,21 @@ def prune(
     threads: _training.Threads = None,
 ) -> None:
     """Prune a codec's latent channels; every round fine-tunes by the recipe, on its loss alone."""
+    from sdrjscc.training.claim import claimed
     from sdrjscc.training.prune import PruningRun
     from sdrjscc.training.recipe import load_recipe
 
     folder = out or Path("runs") / f"{Path(recipe).stem}-gamma-{gamma:g}"
+    check_out(folder)
     plan = PruningRun(load_recipe(recipe), start, folder, gamma=gamma, rounds=rounds, resume=resume)
     fabric = _training.Machine(accelerator, devices, nodes, precision, threads).launched(folder)
-    for one in plan.unfinished():
-        trainer = plan.trainer(one, data, fabric)
-        title = f"round {one.number}/{rounds}, {one.channels} channels"
-        if _training.run(trainer, fabric, title=title, first_step=plan.steps_before(one)):
-            _training.end_stopped(f"step {trainer.step} of round {one.number}", folder)
-    if fabric.is_global_zero:
-        plan.finish()
+    with claimed(folder, fabric):
+        for one in plan.unfinished():
+            with claimed(one.folder, fabric):
+                trainer = plan.trainer(one, data, fabric)
+                title = f"round {one.number}/{rounds}, {one.channels} channels"
+                if _training.run(trainer, fabric, title=title, first_step=plan.steps_before(one)):
+                    _training.end_stopped(f"step {trainer.step} of round {one.number}", folder)
+        if fabric.is_global_zero:
+            plan.finish()
     console.print(f"pruned weights: {folder / 'best.safetensors'} ({plan.rounds[-1].channels} channels)")

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from sdrjscc.errors import WeightsError
+from sdrjscc.errors import NotBundled, WeightsError
 from sdrjscc.files import write_atomic
 
 BUNDLED = Path(__file__).parent / "weights"
@@ -98,9 +98,9 @@ def fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
 def _bundled_path(codec: str, architecture: Mapping[str, Any]) -> Path:
     path = BUNDLED / f"{codec}_{architecture.get('variant', 'default')}.safetensors"
     if not path.exists():
-        raise WeightsError(
+        raise NotBundled(
             f"codec {codec} must have bundled weights for variant {architecture.get('variant')} "
-            f"(bundled: {_bundled_names()}); give weights = a file, or 'untrained'"
+            f"(bundled: {_bundled_names()})"
         )
     return path
 

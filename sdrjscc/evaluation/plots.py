@@ -1,12 +1,14 @@
 """Figures of a run: pictures side by side, packets over time, loss against the channel."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
@@ -35,36 +37,85 @@ ERROR_LEVELS = 32
 
 _MOST_ROWS = 40
 _DRAWN_SIDE = 700
+_WIDE, _TALLEST_ROW_IN = 0.5, 1.5
 
 
 def comparison(sent: Tensor, received: Tensor | None, psnr_db: float | None) -> Figure:
-    """Sent, received and error side by side.
+    """Sent, received and error side by side; one below the other where they are wide.
+
+    Panels are at most 12 times as wide, or 8 times as high, as they are high or wide: a longer
+    picture is stretched across, and its title says by how much.
 
     Args:
         sent: uint8 ``[3, H, W]``.
         received: uint8 ``[3, H, W]``, or ``None`` if nothing was decoded.
         psnr_db: printed over the received picture.
     """
-    aspect = min(2.0, max(0.35, sent.shape[-2] / sent.shape[-1]))
+    layout = _layout(sent.shape[-1], sent.shape[-2])
     with style():
-        figure = new_figure(PAGE_IN, PAGE_IN / 3.2 * aspect + 0.35)
-        axes = figure.subplots(1, 3)
-        _picture(axes[0], sent, "Sent")
+        figure = new_figure(PAGE_IN, layout.height_in)
+        axes = figure.subplots(*((3, 1) if layout.below else (1, 3)))
+        _picture(axes[0], sent, f"Sent{layout.note}", layout)
         if received is None:
             for empty in axes[1:]:
-                _no_picture(empty)
+                _no_picture(empty, layout)
             return figure
-        _picture(axes[1], received, "Received" if psnr_db is None else f"Received, {psnr_db:.2f} dB")
-        _picture(axes[2], None, "Error")
+        level = "" if psnr_db is None else f", {psnr_db:.2f} dB"
+        _picture(axes[1], received, f"Received{level}", layout)
+        _picture(axes[2], None, "Error", layout)
         levels = Image.fromarray(error_levels(sent, received).numpy())
-        shown = axes[2].imshow(_reduced(levels), cmap=ERRORS, vmin=0, vmax=ERROR_LEVELS)
-        bar = figure.colorbar(
-            shown, cax=axes[2].inset_axes((1.03, 0.0, 0.04, 1.0)), extend="max", extendfrac=0.04
-        )
-        bar.set_label("Absolute error (of 255)", fontsize=7.0)
-        bar.ax.tick_params(labelsize=7.0, width=0.5)
-        bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+        shown = axes[2].imshow(_reduced(levels), cmap=ERRORS, vmin=0, vmax=ERROR_LEVELS, aspect="auto")
+        _error_bar(figure, axes[2], shown, layout)
     return figure
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How :func:`comparison` places its panels, all of ``aspect``, height over width.
+
+    Attributes:
+        below: one below the other.
+        panel_in: height of a panel, about.
+        height_in: of the figure.
+        note: how far the picture is stretched; empty if it is not.
+    """
+
+    aspect: float
+    below: bool
+    panel_in: float
+    height_in: float
+    note: str
+
+
+def _layout(width: int, height: int) -> _Layout:
+    own = height / width
+    aspect = min(8.0, max(1 / 12, own))
+    note = ""
+    if own < aspect:
+        note = f" (height stretched {aspect / own:.0f}-fold)"
+    elif own > aspect:
+        note = f" (width stretched {own / aspect:.0f}-fold)"
+    if own < _WIDE:
+        panel_in = min(_TALLEST_ROW_IN, (PAGE_IN - 0.2) * aspect)
+        return _Layout(aspect, True, panel_in, 3 * (panel_in + 0.3) + 0.45, note)
+    panel_in = PAGE_IN / 3.2 * min(2.0, aspect)
+    return _Layout(aspect, False, panel_in, panel_in + 0.35, note)
+
+
+def _error_bar(figure: Figure, axes: Axes, shown: AxesImage, layout: _Layout) -> None:
+    """The scale of the error panel, of one thickness whatever the panel's size."""
+    height, width = 0.08 / layout.panel_in, 0.08 * layout.aspect / layout.panel_in
+    place = (0.5, -1.8 * height, 0.5, height) if layout.below else (1 + 0.8 * width, 0.0, width, 1.0)
+    bar = figure.colorbar(
+        shown,
+        cax=axes.inset_axes(place),
+        orientation="horizontal" if layout.below else "vertical",
+        extend="max",
+        extendfrac=0.04,
+    )
+    bar.set_label("Absolute error (of 255)", fontsize=7.0)
+    bar.ax.tick_params(labelsize=7.0, width=0.5)
+    bar.outline.set_linewidth(0.5)  # type: ignore[operator]
 
 
 def error_levels(sent: Tensor, received: Tensor) -> Tensor:
@@ -151,20 +202,22 @@ def link_loss(transmissions: Sequence[Transmission]) -> Figure | None:
     return figure
 
 
-def _picture(axes: Axes, pixels: Tensor | None, title: str) -> None:
+def _picture(axes: Axes, pixels: Tensor | None, title: str, layout: _Layout) -> None:
     if pixels is not None:
-        axes.imshow(_reduced(to_pillow(pixels)))
+        axes.imshow(_reduced(to_pillow(pixels)), aspect="auto")
     axes.set(xticks=[], yticks=[], title=title)
+    axes.set_box_aspect(layout.aspect)
     axes.spines[:].set_visible(False)
 
 
 def _reduced(image: Image.Image) -> NDArray[Any]:
     """Averaged down to little more than the figure resolves: large pictures take memory twice."""
-    return np.asarray(image.reduce(max(1, max(image.size) // _DRAWN_SIDE)))
+    width, height = (max(1, side // _DRAWN_SIDE) for side in image.size)
+    return np.asarray(image.reduce((width, height)))
 
 
-def _no_picture(axes: Axes) -> None:
-    _picture(axes, None, "")
+def _no_picture(axes: Axes, layout: _Layout) -> None:
+    _picture(axes, None, "", layout)
     axes.text(0.5, 0.5, "not decodable", ha="center", va="center", color=GREY, transform=axes.transAxes)
 
 

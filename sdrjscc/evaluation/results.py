@@ -145,6 +145,12 @@ class Run:
     transmissions: Sequence[Transmission]
     started: str
 
+    @property
+    def untrained(self) -> bool:
+        """Whether the codec's weights are random, and said to be so."""
+        codec = self.config.get("codec")
+        return isinstance(codec, Mapping) and codec.get("weights") == "untrained"
+
     def content(self) -> dict[str, Any]:
         """What ``results.json`` holds."""
         rows = [transmission.row() for transmission in self.transmissions]

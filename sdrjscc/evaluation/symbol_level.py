@@ -1,6 +1,6 @@
 """Quality of a codec over a symbol-level channel, without the physical layer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,10 @@ class Quality:
     ssim: Metric
 
 
+def _unheard(pixels: int) -> None:
+    pass
+
+
 @torch.inference_mode()
 def evaluate(
     codec: Codec,
@@ -37,6 +41,7 @@ def evaluate(
     snr_db: Sequence[float] = CARD_SNR_DB,
     *,
     seed: int = 0,
+    report: Callable[[int], None] = _unheard,
 ) -> list[Quality]:
     """Send every picture at every SNR; pictures are rounded to 8 bits as a viewer sees them.
 
@@ -45,6 +50,7 @@ def evaluate(
         pictures: of any size; padded for the codec and cropped back.
         snr_db: SNR per complex symbol; it decides the modulation order where there are several.
         seed: of the noise; each (picture, SNR) has a stream of its own.
+        report: called with a picture's pixels each time that it was sent.
     """
     rows, orders = [], modulation_orders(mapper, codec)
     for picture in pictures:
@@ -56,6 +62,7 @@ def evaluate(
             pixels = to_uint8(crop(sent.images, picture.width, picture.height))[0]
             levels = psnr_db(picture.pixels, pixels), ssim(picture.pixels, pixels)
             rows.append(Quality(picture.name, level, *levels))
+            report(picture.width * picture.height)
     return rows
 
 

@@ -21,23 +21,21 @@ def find_images(folder: Path, exclude: Iterable[str] = ()) -> list[Path]:
     """Image files below ``folder``, sorted, without those whose name matches a pattern.
 
     Raises:
-        TrainingError: no such folder, or no picture in it.
+        TrainingError: no such folder, or no picture in it, or none left.
     """
     if not folder.is_dir():
         raise TrainingError(f"data must be a folder of pictures (got {folder})")
     patterns = tuple(exclude)
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(fnmatch(path.name, pattern) for pattern in patterns)
-    )
-    if not found:
+    there = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if not there:
         raise TrainingError(
             f"data folder must hold pictures ({', '.join(sorted(SUFFIXES))}; got none in {folder})"
         )
-    return found
+    found = [path for path in there if not any(fnmatch(path.name, pattern) for pattern in patterns)]
+    if not found:
+        named = ", ".join(f"'{pattern}'" for pattern in patterns)
+        raise TrainingError(f"exclude must leave pictures of {folder} ({named} removed all {len(there)})")
+    return sorted(found)
 
 
 def check_sides(paths: Iterable[Path], least: int) -> None:

@@ -16,14 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs.base import build_codec
-from sdrjscc.config import build_plugin
 from sdrjscc.errors import TrainingError
 from sdrjscc.images.datasets import CropSource, check_sides, find_images, split_by_name
 from sdrjscc.link.fit import check_fit
 from sdrjscc.mapping.base import build_mapper
 from sdrjscc.randomness import derived_generator
+from sdrjscc.training.channels import build_symbol_channel
 from sdrjscc.training.checkpoint import read_checkpoint, write_best, write_checkpoint
 from sdrjscc.training.muon import Muon, layer_weights
 from sdrjscc.training.objective import Objective, check_modes, check_parts, check_terms, enter
@@ -37,7 +36,10 @@ _USUAL_WEIGHT = 0.1
 
 @dataclass
 class Progress:
-    """What a step reports: ``validation_db`` only after a validation."""
+    """What a step reports: ``validation_db`` only after a validation.
+
+    ``seconds`` are those of the whole run, whatever came between its parts left out.
+    """
 
     step: int
     loss: float
@@ -69,7 +71,7 @@ class Trainer:
         if checkpoint.exists() and not resume:
             raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
         self.recipe, self.out, self.fabric = recipe, out, fabric
-        self.step, self.best_db = 0, -math.inf
+        self.step, self.best_db, self.seconds = 0, -math.inf, 0.0
         codec = build_codec(recipe.codec if resume else _start(recipe))
         if not isinstance(codec, nn.Module):
             raise TrainingError(f"codec {recipe.codec['name']} must be a torch module to be trained")
@@ -101,7 +103,7 @@ class Trainer:
         Raises:
             TrainingError: loss or gradient is no longer finite; the last checkpoint stays.
         """
-        began, run = time.monotonic(), self.recipe.run
+        began, run = time.monotonic() - self.seconds, self.recipe.run
         entered = None
         while self.step < run.steps and not self._stopped(stop):
             phase, _ = run.at(self.step)
@@ -112,11 +114,12 @@ class Trainer:
             self.step += 1
             last = self.step == run.steps
             validation = self._validate() if last or self.step % run.validate_every == 0 else {}
+            self.seconds = time.monotonic() - began
             if last or self.step % run.checkpoint_every == 0:
                 self.save()
             if validation or self.step % run.log_every == 0:
                 rate = learning_rate(self.recipe.optimizer, run, self.step)
-                yield Progress(self.step, float(loss), rate, time.monotonic() - began, validation)
+                yield Progress(self.step, float(loss), rate, self.seconds, validation)
         if self.step < run.steps:
             self.save()
 
@@ -126,6 +129,7 @@ class Trainer:
             state = {
                 "step": self.step,
                 "best_db": self.best_db,
+                "seconds": self.seconds,
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -190,6 +194,7 @@ class Trainer:
 
     def _restore(self, state: dict[str, Any], path: Path) -> None:
         self.step, self.best_db = int(state["step"]), float(state["best_db"])
+        self.seconds = float(state.get("seconds", 0.0))  # checkpoints of before have none
         try:
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
@@ -197,20 +202,6 @@ class Trainer:
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())
             raise TrainingError(f"{path} must fit the recipe's codec (got: {reason})") from None
-
-
-def build_symbol_channel(table: dict[str, Any]) -> SymbolChannel:
-    """Build a symbol-level channel from its table (with its ``name``).
-
-    Raises:
-        ConfigError: unknown channel or option, or one that only exists at sample level.
-    """
-    channel = build_plugin("channel", table, "channel")
-    if not isinstance(channel, SymbolChannel):
-        raise TrainingError(
-            f"channel {table['name']} must work on symbols for training (it works on samples)"
-        )
-    return channel
 
 
 def _build_optimizer(config: Optimizer, network: nn.Module) -> torch.optim.Optimizer:

@@ -199,18 +199,22 @@ class PruningRun:
         last = self.rounds[-1].folder
         for name in (_BEST, _CHECKPOINT):
             _copy(last / name, self.out / name)
-        lines = [json.dumps(entry) for one in self.rounds for entry in self._logged(one)]
-        write_text_atomic(self.out / _LOG, "".join(line + "\n" for line in lines))
+        write_text_atomic(self.out / _LOG, "".join(json.dumps(entry) + "\n" for entry in self._logged()))
 
     def steps_before(self, one: Round) -> int:
         """Steps of all rounds before this one."""
         return (one.number - 1) * one.recipe.run.steps
 
-    def _logged(self, one: Round) -> Iterator[dict[str, Any]]:
-        path = one.folder / _LOG
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            entry = json.loads(line)
-            yield {**entry, "step": entry["step"] + self.steps_before(one), "round": one.number}
+    def _logged(self) -> Iterator[dict[str, Any]]:
+        before_s = 0.0
+        for one in self.rounds:
+            path = one.folder / _LOG
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            entries = [json.loads(line) for line in lines]
+            for entry in entries:
+                step, seconds = entry["step"] + self.steps_before(one), entry["seconds"] + before_s
+                yield {**entry, "step": step, "seconds": seconds, "round": one.number}
+            before_s += max((entry["seconds"] for entry in entries), default=0.0)
 
     def _table_before(self, one: Round) -> dict[str, Any]:
         if one.number == 1:

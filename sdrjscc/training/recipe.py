@@ -1,10 +1,12 @@
 """A training recipe: one TOML, frozen, with everything that decides the weights."""
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from sdrjscc import plugins
 from sdrjscc.bundled import bundled_folder
 from sdrjscc.config import Section, read_toml, validate
 from sdrjscc.errors import ConfigError
@@ -110,6 +112,9 @@ class Run(Section):
 class Recipe(Section):
     """A whole recipe; ``codec``, ``mapping`` and ``channel`` are plug-in tables with a ``name``.
 
+    A channel may also be ``link``, the link's own physical layer
+    (:mod:`sdrjscc.training.link_channel`).
+
     Attributes:
         start: weights to begin with, a file or the name of bundled ones; ``None``: the codec's.
         loss: distortion of the pictures.
@@ -153,11 +158,39 @@ def load_recipe(source: str | Path, variant: str | None = None, start: str | Non
         start: weights to begin with, in place of the recipe's.
 
     Raises:
-        ConfigError: no such recipe, or its content is not valid.
+        ConfigError: no such recipe, or its content is not valid; or a variant for a codec that has none.
     """
-    bundled = {path.stem: path for path in sorted(bundled_folder("recipes").glob("train/*.toml"))}
+    bundled = _bundled()
     if str(source) not in bundled and not Path(source).exists():
         raise ConfigError(f"a recipe must be a TOML file or one of {', '.join(bundled)} (got '{source}')")
     recipe = parse_recipe(read_toml(bundled.get(str(source), Path(source))))
-    codec = recipe.codec if variant is None else {**recipe.codec, "variant": variant}
+    codec = recipe.codec if variant is None else _with_variant(recipe.codec, variant)
     return recipe.model_copy(update={"codec": codec, "start": recipe.start if start is None else start})
+
+
+def recipe_rows() -> list[dict[str, Any]]:
+    """One row a bundled recipe: its name, codec, steps, and the first sentence of its first comment."""
+    return [_row(name, path) for name, path in _bundled().items()]
+
+
+def _row(name: str, path: Path) -> dict[str, Any]:
+    recipe = parse_recipe(read_toml(path))
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    comment = " ".join(line.removeprefix("#").strip() for line in lines)
+    return {
+        "recipe": name,
+        "codec": "/".join(recipe.codec[key] for key in ("name", "variant") if key in recipe.codec),
+        "steps": recipe.run.steps,
+        "description": comment.partition(". ")[0].removesuffix("."),
+    }
+
+
+def _bundled() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(bundled_folder("recipes").glob("train/*.toml"))}
+
+
+def _with_variant(codec: dict[str, Any], variant: str) -> dict[str, Any]:
+    name, config = codec["name"], plugins.load("codecs", codec["name"]).config
+    if "variant" not in (codec if config is None else config.model_fields):  # it would not be looked at
+        raise ConfigError(f"variant must be left out for codec {name}, which has none (got '{variant}')")
+    return {**codec, "variant": variant}

@@ -167,7 +167,9 @@ def test_list_codecs_shows_ours_beside_the_papers(capsys: pytest.CaptureFixture[
         assert word in table
 
 
-@pytest.mark.parametrize("what", ["mappings", "channels", "radios", "waveforms", "presets", "weights"])
+@pytest.mark.parametrize(
+    "what", ["mappings", "channels", "radios", "waveforms", "presets", "weights", "recipes"]
+)
 def test_list_everything_else(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", what, "--json"]) == 0
     assert isinstance(json.loads(capsys.readouterr().out), list)
@@ -278,3 +280,48 @@ def test_training_options_that_cannot_be(option: list[str], tmp_path: Path) -> N
         str(tmp_path / "run"),
     ]
     assert main([*arguments, *option]) == 2
+
+
+def test_nothing_received_has_an_exit_code_of_its_own(
+    link_toml: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = ["link", str(picture), str(picture), "-c", str(link_toml), "--out", str(tmp_path / "out")]
+    assert main([*sent, "--snr-db", "-40"]) == 4
+    assert capsys.readouterr().err == "error: at least one picture must be received (got none of 2)\n"
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_untrained_weights_are_said_to_be_so(
+    link_toml: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["link", str(picture), "-c", str(link_toml), "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.count("the weights are untrained") == 1
+    assert (tmp_path / "out" / "report.html").read_text().count(", untrained weights") == 2
+    link_toml.write_text(LINK.replace('weights = "untrained"', ""))
+    assert main(["link", str(picture), "-c", str(link_toml), "--out", str(tmp_path / "two")]) == 0
+    assert "weights are untrained" not in capsys.readouterr().out
+    assert "untrained weights" not in (tmp_path / "two" / "report.html").read_text()
+
+
+def test_missing_weights_are_advised_on_where_the_codec_was_named(
+    link_toml: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["link", str(picture), "--codec", "ujscc/te"]) == 2
+    assert capsys.readouterr().err.endswith("; give --weights FILE, or --weights untrained\n")
+    link_toml.write_text(LINK.replace('weights = "untrained"', 'variant = "20"'))
+    assert main(["link", str(picture), "-c", str(link_toml)]) == 2
+    assert capsys.readouterr().err.endswith("; give weights = a file, or 'untrained'\n")
+
+
+def test_list_recipes_wraps_its_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "recipes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    (line,) = [line for line in lines if line.startswith(" ren2026_prune ")]
+    assert line.split(maxsplit=3) == [
+        "ren2026_prune",
+        "ren2026/base",
+        "300",
+        line.partition("300 ")[2],
+    ]
+    assert line.rstrip().endswith("Fine-tuning in each of the four rounds of pruning")

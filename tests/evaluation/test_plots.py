@@ -103,7 +103,7 @@ def test_pictures_of_any_shape(tmp_path, shape):
 def test_error_panel_is_on_the_scale_of_its_bar():
     sent = torch.zeros(3, 1500, 20, dtype=torch.uint8)
     image = plots.comparison(sent, sent + 12, None).axes[2].images[0]
-    assert image.get_array().shape == (750, 10)  # averaged down
+    assert image.get_array().shape == (750, 20)  # the long side averaged down
     assert np.allclose(image.get_array(), 12.0)
     assert image.get_clim() == (0, plots.ERROR_LEVELS)
 
@@ -122,3 +122,27 @@ def test_degenerate_signals_draw(tmp_path):
 def test_labels_are_short_and_printable():
     assert plain("a\nb\udcff漢") == "a?b??"
     assert plain("x" * 60 + ".png") == "x" * 19 + "…xxxx.png"
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "aspect", "rows", "title"),
+    [
+        (4095, 10, 1 / 12, 3, "Sent (height stretched 34-fold)"),
+        (10, 4095, 8.0, 1, "Sent (width stretched 51-fold)"),
+        (640, 200, 200 / 640, 3, "Sent"),
+        (600, 400, 400 / 600, 1, "Sent"),
+    ],
+)
+def test_panels_of_long_pictures_can_be_seen(tmp_path, width, height, aspect, rows, title):
+    pixels = torch.zeros(3, height, width, dtype=torch.uint8)
+    figure = plots.comparison(pixels, pixels + 12, 26.5)
+    drawn(figure, tmp_path)
+    boxes = [axes.get_window_extent() for axes in figure.axes[:3]]
+    assert [box.height / box.width for box in boxes] == pytest.approx([aspect] * 3, rel=0.02)
+    assert min(min(box.height, box.width) for box in boxes) > 0.4 * 150  # inches at 150 dpi
+    assert len({round(box.y0) for box in boxes}) == rows
+    assert figure.axes[0].get_title(loc="left") == title
+    (bar,) = figure.axes[2].child_axes
+    label = (bar.xaxis if rows == 3 else bar.yaxis).label.get_window_extent()
+    assert figure.bbox.x0 <= label.x0 and label.x1 <= figure.bbox.x1
+    assert figure.bbox.y0 <= label.y0 and label.y1 <= figure.bbox.y1

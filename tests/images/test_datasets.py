@@ -120,7 +120,7 @@ def test_pictures_are_found_in_subfolders_and_excluded_by_pattern(tmp_path: Path
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
     assert find_images(tmp_path, ["test_*"]) == [tmp_path / "a/c.JPG", tmp_path / "b.png"]
-    with pytest.raises(TrainingError, match="got none in"):
+    with pytest.raises(TrainingError, match="removed all 3"):
         find_images(tmp_path, ["*"])
     with pytest.raises(TrainingError, match="must be a folder of pictures"):
         find_images(tmp_path / "b.png")
@@ -154,3 +154,13 @@ def test_a_small_folder_still_has_a_picture_for_validation():
     training, validation = split_by_name(paths, 1e-9)
     assert len(validation) == 1
     assert sorted(training + validation) == paths
+
+
+def test_patterns_that_take_every_picture_are_named(paths: list[Path]) -> None:
+    folder = paths[0].parent
+    assert len(find_images(folder, ("[0-5].png",))) == 1
+    with pytest.raises(TrainingError) as caught:
+        find_images(folder, ("[0-5].png", "*.png"))
+    assert str(caught.value) == (
+        f"exclude must leave pictures of {folder} ('[0-5].png', '*.png' removed all {COUNT})"
+    )

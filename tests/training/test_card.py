@@ -10,7 +10,9 @@ from training_runs import recipe, trainer
 
 from sdrjscc.codecs.base import load_codec
 from sdrjscc.errors import TrainingError, WeightsError
+from sdrjscc.evaluation import card as card_module
 from sdrjscc.evaluation.card import export
+from sdrjscc.images.io import write_png
 from sdrjscc.mapping._assignment import detection_noise_var, distortion, transition
 from sdrjscc.mapping._constellation import constellation
 
@@ -89,3 +91,43 @@ def test_a_users_own_codec_is_exported_and_loaded(pictures: Path, tmp_path: Path
     assert trained.fingerprint != fresh.fingerprint
     with pytest.raises(WeightsError, match="there is no file"):
         load_codec(own, weights="absent.safetensors")
+
+
+def test_measuring_is_reported_to_the_end(exported: tuple[Path, Path, dict], tmp_path: Path) -> None:
+    run, _, _ = exported
+    write_png(tmp_path / "test" / "wide.png", torch.zeros(3, 16, 300, dtype=torch.uint8))
+    seen: list[tuple[int, int]] = []
+    export(
+        run,
+        tmp_path / "test",
+        tmp_path,
+        data="",
+        terms="",
+        name="told",
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    done, total = [one for one, _ in seen], {one for _, one in seen}
+    assert total == {7 * 16 * (256 + 300 + 256)}  # crops, whole pictures, the recipe's own channel
+    assert done == sorted(done)
+    assert (done[0], {done[-1]}) == (0, total)
+
+
+@pytest.mark.parametrize("moment", ["measuring", "weights", "card"])
+def test_an_interrupted_export_leaves_nothing(
+    exported: tuple[Path, Path, dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    run, _, _ = exported
+    write_png(tmp_path / "test" / "small.png", torch.zeros(3, 16, 16, dtype=torch.uint8))
+    target = tmp_path / "weights"
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    if moment == "weights":
+        monkeypatch.setattr(card_module.shutil, "copyfile", interrupted)
+    elif moment == "card":
+        monkeypatch.setattr(card_module.json, "dumps", interrupted)
+    progress = {"progress": interrupted} if moment == "measuring" else {}
+    with pytest.raises(KeyboardInterrupt):
+        export(run, tmp_path / "test", target, data="", terms="", name="tiny", **progress)
+    assert not target.exists() or list(target.iterdir()) == []

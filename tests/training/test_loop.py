@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 from training_runs import make_pictures, recipe, state, trainer
 
+from sdrjscc.cli import _training
 from sdrjscc.codecs.base import build_codec, load_codec
 from sdrjscc.errors import SdrJsccError, TrainingError
 from sdrjscc.files import write_atomic
@@ -327,3 +328,36 @@ def test_parts_of_atomic_writes_do_not_stay(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_atomic(tmp_path / "checkpoint.pt", interrupted)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_seconds_are_those_of_all_parts_of_a_run(pictures: Path, tmp_path: Path) -> None:
+    first = trainer(pictures, tmp_path)
+    list(first.run(lambda: first.step >= 4))
+    stored = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert stored["seconds"] == first.seconds > 0
+    torch.save({**stored, "seconds": 1000.0}, tmp_path / "checkpoint.pt")
+    second = trainer(pictures, tmp_path, resume=True)
+    seconds = [report.seconds for report in second.run(lambda: second.step >= 8)]
+    assert 1000.0 < seconds[0] < seconds[-1] < 1060.0
+
+
+def test_checkpoints_without_seconds_go_on(pictures: Path, tmp_path: Path) -> None:
+    trainer(pictures, tmp_path).save()
+    stored = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del stored["seconds"]
+    torch.save(stored, tmp_path / "checkpoint.pt")
+    assert trainer(pictures, tmp_path, resume=True).seconds == 0.0
+
+
+def test_the_bar_moves_in_every_step(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = trainer(pictures, tmp_path, recipe(run_phases=[{"steps": 7, "crop": 16}], run_log_every=5))
+    shown: list[float] = []
+    update = _training.Progress.update
+
+    def noted(self: Any, task: Any, **values: Any) -> None:
+        shown.append(values["completed"])
+        update(self, task, **values)
+
+    monkeypatch.setattr(_training.Progress, "update", noted)
+    assert not _training.run(one, one.fabric)
+    assert sorted(set(shown)) == list(range(8))

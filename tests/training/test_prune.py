@@ -322,3 +322,24 @@ def test_a_folder_may_be_moved(whole: Path, inputs: Inputs, tmp_path: Path) -> N
         assert list(run.unfinished()) == []
     finally:
         moved.rename(whole)
+
+
+def test_a_run_at_work_is_not_joined(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by pruning in the same folder, nor by training in a round's; and seconds add up."""
+    codes = []
+
+    def others() -> None:
+        codes.append(main(arguments(*inputs, tmp_path, "--resume")))
+        train = ["train", str(inputs[0]), "--data", str(inputs[2]), "--accelerator", "cpu", "--resume"]
+        codes.extend(main([*train, "--out", str(folder)]) for folder in (tmp_path, tmp_path / "round-1"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_training, "_log", prune_runs.at(1, 4, others))
+        assert main(arguments(*inputs, tmp_path)) == 0
+    assert codes == [2, 2, 2]
+    assert capsys.readouterr().err.count("a folder must hold one run at a time") == 3
+    seconds = [json.loads(line)["seconds"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert len(seconds) == 12
+    assert seconds == sorted(seconds)

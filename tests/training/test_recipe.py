@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sdrjscc.bundled import bundled_folder
 from sdrjscc.config import read_toml
 from sdrjscc.errors import ConfigError
-from sdrjscc.training.recipe import Optimizer, Phase, Run, load_recipe, parse_recipe
+from sdrjscc.training.recipe import Optimizer, Phase, Run, load_recipe, parse_recipe, recipe_rows
 from sdrjscc.training.schedule import schedule
 
 GOOD = """
@@ -113,3 +113,31 @@ def test_learning_rate_warms_up_and_follows_a_cosine() -> None:
 def test_schedules_of_short_runs_are_positive(warmup: int, steps: int) -> None:
     optimizer = Optimizer(learning_rate=1.0, warmup_steps=warmup)
     assert all(0 < schedule(optimizer, step, steps) <= 1 for step in range(steps))
+
+
+def test_a_variant_is_not_swallowed(tmp_path: Path) -> None:
+    """A codec of the user's without a Config takes any table, also one that it does not look at."""
+    path = tmp_path / "recipe.toml"
+    own = GOOD.replace('"dsc_jscc"', '"training_codec:build"')
+    path.write_text(own)
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path, "foo")
+    assert str(caught.value) == (
+        "variant must be left out for codec training_codec:build, which has none (got 'foo')"
+    )
+    path.write_text(own.replace("weights =", 'variant = "bar"\nweights ='))
+    assert load_recipe(path, "foo").codec["variant"] == "foo"
+    path.write_text(GOOD)
+    assert load_recipe(path, "80").codec["variant"] == "80"
+
+
+def test_bundled_recipes_are_described_in_a_sentence() -> None:
+    rows = {row["recipe"]: row for row in recipe_rows()}
+    assert rows.keys() == {path.stem for path in bundled_folder("recipes").glob("train/*.toml")}
+    assert rows["ren2026_sparse"] == {
+        "recipe": "ren2026_sparse",
+        "codec": "ren2026/base",
+        "steps": 800,
+        "description": "Sparse training before pruning: an L1 term on the latent's batch norm",
+    }
+    assert all(row["description"] and "sdrjscc train" not in row["description"] for row in rows.values())
