@@ -306,9 +306,10 @@ def test_untrained_weights_are_said_to_be_so(
 def test_missing_weights_are_advised_on_where_the_codec_was_named(
     link_toml: Path, picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["link", str(picture), "--codec", "ujscc/te"]) == 2
+    assert main(["link", str(picture), "--codec", "ren2026/table1"]) == 2  # a variant never to be trained
     assert capsys.readouterr().err.endswith("; give --weights FILE, or --weights untrained\n")
-    link_toml.write_text(LINK.replace('weights = "untrained"', 'variant = "20"'))
+    named = LINK.replace('"dsc_jscc"', '"ren2026"').replace('weights = "untrained"', 'variant = "table1"')
+    link_toml.write_text(named)
     assert main(["link", str(picture), "-c", str(link_toml)]) == 2
     assert capsys.readouterr().err.endswith("; give weights = a file, or 'untrained'\n")
 

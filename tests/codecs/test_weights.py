@@ -172,8 +172,8 @@ def test_files_that_are_none(tmp_path):
 
 
 def test_variants_without_bundled_weights_say_which_there_are():
-    with pytest.raises(WeightsError, match=r"bundled weights for variant 20 \(bundled: .*or 'untrained'"):
-        load_codec("dsc_jscc", "20")
+    with pytest.raises(WeightsError, match=r"bundled weights for variant table1 \(bundled: .*or 'untrained'"):
+        load_codec("ren2026", "table1")  # never to be trained
 
 
 def test_every_bundled_file_has_a_card_and_loads():
