@@ -57,11 +57,11 @@ def payload_spectra(stream: Tensor, starts: Tensor, head: Head, grid: Grid) -> T
         head: of the same frames.
         grid: the payload's numerology.
     """
-    return grid.spectra_at(stream, starts + PAYLOAD_START, head.cfo, _advance(grid))
+    return grid.spectra_at(stream, starts + PAYLOAD_START, head.cfo, window_advance(grid))
 
 
-def _advance(grid: Grid) -> int:
-    """How far the window opens inside the prefix, samples."""
+def window_advance(grid: Grid) -> int:
+    """How far the window opens inside the prefix, samples: room for paths before the strongest."""
     return grid.cyclic_prefix // 4
 
 
@@ -135,8 +135,8 @@ def _seen_pilots(spectra: Tensor, head: Head, grid: Grid) -> Tensor:
 
 def _anchor(head: Head, grid: Grid) -> tuple[Tensor, Tensor]:
     """Cycles that bring spectra to the frame's first sample: ``[B, M]``, and ``[B]`` a carrier."""
-    starts = PAYLOAD_START + grid.symbol_starts - _advance(grid)
-    return -head.cfo[:, None] * starts, (head.delay + _advance(grid)) / grid.fft_size
+    starts = PAYLOAD_START + grid.symbol_starts - window_advance(grid)
+    return -head.cfo[:, None] * starts, (head.delay + window_advance(grid)) / grid.fft_size
 
 
 def _amplitude(grid: Grid) -> float:

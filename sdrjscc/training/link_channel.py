@@ -37,11 +37,10 @@ from sdrjscc.framing.packetise import packet_count, packetise
 from sdrjscc.receive.channel import fit, gather, response_over_time
 from sdrjscc.receive.equalise import combining_weights
 from sdrjscc.receive.head import read_head
+from sdrjscc.receive.payload import window_advance
 from sdrjscc.waveform.base import HEADER, PAYLOAD_START, Waveform, phasor, preamble
 
 _HEADER_SEED = 0x1EAD
-_OPENING = 4
-"""The receiver's window opens a quarter of the prefix early: room for paths before the strongest."""
 
 
 class Config(Section):
@@ -69,8 +68,7 @@ def build(config: Config) -> "LinkChannel":
         ConfigError: the waveform's table is wrong, or a tap arrives after the prefix.
     """
     waveform: Waveform = build_plugin("waveform", config.waveform, "channel.waveform")
-    prefix = min(HEADER.cyclic_prefix, waveform.payload.cyclic_prefix)
-    room = prefix - prefix // _OPENING
+    room = min(grid.cyclic_prefix - window_advance(grid) for grid in (HEADER, waveform.payload))
     last = max((tap.delay_samples for tap in config.taps), default=0.0)
     if last > room:
         raise ConfigError(
@@ -166,7 +164,7 @@ class LinkChannel:
     def _equalised(self, received: Tensor, delay: Tensor) -> tuple[Tensor, Tensor]:
         """Data cells and noise variances ``[B, M, D]`` of B frames ``[B, A, frame_samples]``."""
         grid = self._waveform.payload
-        cells = grid.demodulate(received[..., PAYLOAD_START:], advance=grid.cyclic_prefix // _OPENING)
+        cells = grid.demodulate(received[..., PAYLOAD_START:], advance=window_advance(grid))
         cells = cells * phasor(delay[:, None] * grid.frequencies)[:, None, None]
         weights, noise_var = self._weights(received.detach(), cells.detach(), delay)
         symbols = grid.data_of((weights * cells).sum(1))
