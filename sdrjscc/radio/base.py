@@ -1,6 +1,7 @@
 """The radio contract: everything that takes complex samples and gives them back."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -24,6 +25,33 @@ class Reception:
     dropped: int = 0
 
 
+@dataclass(frozen=True)
+class Status:
+    """What a radio says about itself; all counts since it was opened.
+
+    Attributes:
+        settings: every setting as read back, by key of the radio's ``Config``.
+        overflows: how often received samples were lost because they were not fetched in time.
+        underflows: how often the transmitter ran out of samples within a transmission.
+        late: transmissions whose time had passed when they reached the radio.
+        clipped: transmitted samples that exceeded full scale.
+        saturated: received samples at full scale.
+        reconnects: how often the device was lost and found again.
+        temperature_c: of the device, where it says so.
+        rssi_db: received signal strength in the device's own convention, where it says so.
+    """
+
+    settings: Mapping[str, float | str] = field(default_factory=dict)
+    overflows: int = 0
+    underflows: int = 0
+    late: int = 0
+    clipped: int = 0
+    saturated: int = 0
+    reconnects: int = 0
+    temperature_c: float | None = None
+    rssi_db: float | None = None
+
+
 @runtime_checkable
 class Radio(Protocol):
     """One end (or both) of a link; open it in a ``with``, which stops transmission on every exit.
@@ -33,12 +61,14 @@ class Radio(Protocol):
         center_frequency_hz: carrier, 0 where there is none.
         clock_ppm: accuracy of this radio's clock.
         antennas: receive channels.
+        live: samples go by whether they are fetched or not; otherwise they wait.
     """
 
     sample_rate_hz: float
     center_frequency_hz: float
     clock_ppm: float
     antennas: int
+    live: bool
 
     def __enter__(self) -> Self:
         """Open the radio."""
@@ -63,6 +93,23 @@ class Radio(Protocol):
 
         Raises:
             RadioError: the radio was lost.
+        """
+        ...
+
+    def status(self) -> Status:
+        """Settings as read back, and what was counted so far; never raises while open."""
+        ...
+
+
+@runtime_checkable
+class Repeater(Protocol):
+    """A radio that can send the same samples over and over by itself, without a gap."""
+
+    def repeat(self, samples: Tensor) -> None:
+        """Send complex64 ``[n]`` again and again until the next transmission or the end of the ``with``.
+
+        Raises:
+            RadioError: the radio was lost, or the samples do not fit its memory.
         """
         ...
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from sdrjscc.channel.base import Realisation, SampleChannel
 from sdrjscc.config import Section
 from sdrjscc.errors import SignalError
-from sdrjscc.radio.base import Reception
+from sdrjscc.radio.base import Reception, Status
 from sdrjscc.randomness import derived_generator
 
 
@@ -37,6 +37,8 @@ def build(config: Config, *, channel: SampleChannel | None, occupied_share: floa
 
 class Loopback:
     """A queue of samples behind a sample channel; every transmission draws a new realisation."""
+
+    live = False
 
     def __init__(self, config: Config, channel: SampleChannel | None, occupied_share: float) -> None:
         self.sample_rate_hz, self.center_frequency_hz = config.sample_rate_hz, config.center_frequency_hz
@@ -72,6 +74,12 @@ class Loopback:
     def receive(self) -> Reception | None:
         """The next chunk, or ``None`` when all that was sent has been received."""
         return self._queue.popleft() if self._queue else None
+
+    def status(self) -> Status:
+        """The rate and carrier it pretends to have."""
+        return Status(
+            {"sample_rate_hz": self.sample_rate_hz, "center_frequency_hz": self.center_frequency_hz}
+        )
 
     def _through_channel(self, samples: Tensor) -> Tensor:
         if self._channel is None:

@@ -21,7 +21,7 @@ from torch.nn.functional import pad
 from sdrjscc.channel.base import SampleChannel
 from sdrjscc.errors import ConfigError, RadioError, SignalError
 from sdrjscc.radio._pluto_settings import LOWEST_TX_GAIN_DB, Config, Setting, settings, transmit_gain
-from sdrjscc.radio.base import Reception
+from sdrjscc.radio.base import Reception, Status
 from sdrjscc.units import from_db
 
 _log = logging.getLogger("sdrjscc.radio")
@@ -71,6 +71,8 @@ class Pluto:
         sample_rate_hz: as asked for; once open, as read back.
         clipped: samples clipped at full scale since construction.
     """
+
+    live = True
 
     def __init__(self, config: Config, connect: Callable[..., Any]) -> None:
         """Keep the configuration; ``connect(uri=...)`` opens the device (``adi.Pluto``)."""
@@ -145,6 +147,10 @@ class Pluto:
         with self._must("stay connected while it receives"):
             codes = torch.as_tensor(sdr.rx())
         return Reception((codes / _ADC_FULL_SCALE).to(torch.complex64).reshape(1, -1))
+
+    def status(self) -> Status:
+        """What was clipped."""
+        return Status(clipped=self.clipped)
 
     def _set_up(self) -> None:
         sdr = self._sdr
