@@ -2,6 +2,7 @@
 
     python benchmarks/phy.py [--quick] [--json FILE] [--figures FOLDER]
     python benchmarks/phy.py --systems sdrjscc --scenario full --snr-db 10 --payload 82
+    python benchmarks/phy.py --profile [--scenario full] [--snr-db 20]
     python benchmarks/phy.py --redraw FILE --figures FOLDER
 
 Ours (``sdrjscc``), liquid-dsp's ``ofdmflexframe`` (``pip install liquid-dsp``) and GNU Radio's
@@ -13,7 +14,7 @@ an hour of one core. Ctrl-C keeps what was measured.
 Definitions: SNR is per sample over the occupied band, Es/N0 of an active carrier; each received
 frame is scaled to unit mean power before noise is added. The modules of ``_phy`` say the rest:
 ``score`` (probabilities, loss, calibration), ``limits`` (bounds), ``throughput``,
-``false_headers``, ``papr``.
+``false_headers``, ``papr``, ``stages`` (of the receiver, with ``--profile``).
 """
 
 import argparse
@@ -33,6 +34,7 @@ from _phy.papr import papr
 from _phy.progress import Watch
 from _phy.results import Results
 from _phy.score import Course, measure
+from _phy.stages import stages
 from _phy.system import MissingPeerError, System
 from _phy.throughput import throughput
 from rich.console import Console
@@ -97,12 +99,15 @@ def _options() -> argparse.Namespace:
         "--frames", type=int, help="of 20 OFDM symbols; longer ones, and the peers', are fewer"
     )
     parser.add_argument("--noise-samples", type=int, help="of each signal that is not ours; 0: none")
+    parser.add_argument("--profile", action="store_true", help="only the time of our receiver's stages")
     parser.add_argument("--no-throughput", action="store_true")
     parser.add_argument("--no-curves", action="store_true")
     parser.add_argument("--no-moving", action="store_true", help="no table of Doppler frequencies")
     options = parser.parse_args()
     if options.redraw and not options.figures:
         parser.error("--redraw needs --figures")
+    if options.profile:
+        options.scenario, options.snr_db = options.scenario or ["full"], options.snr_db or [20.0]
     options.scenario = options.scenario or (["awgn", "full"] if options.quick else ["awgn", "cfo", "full"])
     options.snr_db = options.snr_db or (QUICK_SNRS_DB if options.quick else SNRS_DB)
     options.frames = options.frames or (120 if options.quick else 3000)
@@ -120,6 +125,9 @@ def _on_one_core() -> None:
 
 
 def _run(options: argparse.Namespace, results: Results, console: Console) -> None:
+    if options.profile:
+        _profile(options, results, console)
+        return
     systems = {size: _available(options, size, results, console) for size in options.payload}
     with Watch(console) as watch:
         results.add("papr", *papr(4_000 if options.quick else 40_000))
@@ -131,6 +139,16 @@ def _run(options: argparse.Namespace, results: Results, console: Console) -> Non
             _moving(options, systems, results, watch)
         if options.noise_samples:
             _false_headers(options, results, watch)
+
+
+def _profile(options: argparse.Namespace, results: Results, console: Console) -> None:
+    samples = 400_000 if options.quick else 3_000_000
+    for size, name, snr_db in itertools.product(options.payload, options.scenario, options.snr_db):
+        row = stages(ours.Ours(size), name, snr_db, samples)
+        results.add("stages", row)
+        console.print(f"\n{row['payload_symbols']} symbols, {name}, {snr_db:g} dB, {row['frames']} frames:")
+        for stage, spent in {**row["stages_us"], "all, with what lies between": row["all_us"]}.items():
+            console.print(f"{stage:40s}{spent:8.0f} us a frame")
 
 
 def _available(options: argparse.Namespace, size: int, results: Results, console: Console) -> list[System]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import Field, JsonValue, field_validator
 
+from sdrjscc.bundled import bundled_files
 from sdrjscc.config import Section, configure, read_toml, validate
 from sdrjscc.errors import ConfigError
 
@@ -105,13 +106,43 @@ def load_link(source: str | Path) -> LinkConfig:
 
 
 def _beside(table: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The table with weights that lie beside the TOML found there."""
-    codec = table.get("codec")
-    if isinstance(codec, dict):
-        weights = folder / str(codec.get("weights", ""))
-        if weights.suffix == ".safetensors" and weights.exists():
-            return {**table, "codec": {**codec, "weights": str(weights)}}
+    """The table with weights, radio profiles and recorded files that lie beside the TOML found there."""
+    if isinstance(table.get("codec"), dict):
+        table = {**table, "codec": _found(table["codec"], "weights", ".safetensors", folder)}
+    if isinstance(table.get("channel"), dict):
+        table = {**table, "channel": _found(table["channel"], "path", ".safetensors", folder)}
+    radios = table.get("radios")
+    if isinstance(radios, dict):
+        found = {
+            end: _found(radio, "profile", ".toml", folder) if isinstance(radio, dict) else radio
+            for end, radio in radios.items()
+        }
+        table = {**table, "radios": found}
     return table
+
+
+def _found(table: dict[str, Any], key: str, suffix: str, folder: Path) -> dict[str, Any]:
+    path = folder / str(table.get(key, ""))
+    return {**table, key: str(path)} if path.suffix == suffix and path.exists() else table
+
+
+def _with_profile(table: dict[str, Any], path: str) -> dict[str, Any]:
+    """A radio's table with the keys of the profile that it names, under its own."""
+    if "profile" not in table:
+        return table
+    profile = table["profile"]
+    known = bundled_files("hardware", "*.toml")
+    source = known.get(f"{profile}.toml", Path(str(profile)))
+    if source.suffix != ".toml":
+        names = ", ".join(name.removesuffix(".toml") for name in known)
+        raise ConfigError(f"{path}.profile must be a TOML file or one of {names} (got {profile!r})")
+    given = read_toml(source)
+    own = {key: value for key, value in table.items() if key != "profile"}
+    if own.get("name", given.get("name")) != given.get("name"):
+        raise ConfigError(
+            f"{path}.profile must be of radio '{own['name']}' ({profile} is of '{given.get('name')}')"
+        )
+    return {**given, **own}
 
 
 def preset_names() -> list[str]:
@@ -150,6 +181,8 @@ def _without(table: Table, *keys: str) -> Table:
 
 
 def _complete(family: str, table: Table, path: str) -> Table:
+    if family == "radio":
+        table = _with_profile(table, path)
     plugin, config = configure(family, dict(table), path)
     options = config if isinstance(config, dict) else config.model_dump(mode="json", exclude_none=True)
     return {"name": plugin.name, **options}

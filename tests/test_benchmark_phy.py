@@ -17,6 +17,7 @@ from _phy.ours import Ours
 from _phy.papr import papr
 from _phy.results import Results
 from _phy.score import Course, delivered_db, measure
+from _phy.stages import STAGES, stages
 from _phy.system import MissingPeerError, System
 
 from sdrjscc.waveform.ofdm import Config, build
@@ -77,6 +78,15 @@ def test_ours_is_scored_with_every_number() -> None:
     row = measure(Ours(20), Course("awgn", 10.0, 1, 4), lambda done: None)
     assert row["p_header"] == 1.0
     assert all(row[key] is not None for key in ("loss_db", "variance_error_db", "cfo_rms_hz", "sco_rms_ppm"))
+
+
+def test_stages_are_part_of_the_whole_and_leave_the_receiver_as_it_was() -> None:
+    before = [getattr(owner, name) for functions in STAGES.values() for owner, name in functions]
+    row = stages(Ours(4), "awgn", 10.0, 30_000)
+    assert row["headers"] == row["frames"] == 8
+    assert list(row["stages_us"]) == list(STAGES) and min(row["stages_us"].values()) > 0.0
+    assert sum(row["stages_us"].values()) <= row["all_us"]
+    assert [getattr(owner, name) for functions in STAGES.values() for owner, name in functions] == before
 
 
 @pytest.mark.parametrize("name", false_headers.SIGNALS)

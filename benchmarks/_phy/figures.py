@@ -147,16 +147,36 @@ def _missed(axes: Axes, rows: Rows, system: str) -> None:
     _line(axes, none, "missed", system, ls="none", mfc="white", label="_none")
 
 
-def _panels(rows: Rows, shown: list[str], sizes: list[int]) -> tuple[Figure, Any]:
+def _panels(
+    content: dict[str, Any], key: str, label: str, fill: Callable[[Axes, Rows, str, int], None]
+) -> Figure | None:
+    """A panel for each scenario shown and payload size, of a quantity on a logarithmic axis.
+
+    Args:
+        content: results.
+        key: column of the quantity.
+        label: of the axis.
+        fill: draws rows with a value of this column into a panel, given scenario and size.
+    """
+    rows = [row for row in content["curves"] if row[key] is not None and _enough(row)]
+    shown = [name for name in SHOWN if pick(rows, scenario=name)]
+    if not shown:
+        return None
+    sizes = _values(rows, "payload_symbols")
     figure = new_figure(PAGE_IN, (0.75 * len(shown) + 0.25) * HEIGHT_IN)
     grid = figure.subplots(len(shown), len(sizes), sharex=True, sharey=True, squeeze=False)
     for i, name in enumerate(shown):
         for j, size in enumerate(sizes):
-            grid[i, j].set_title(f"{name}, {_short(size)} symbols")
-            grid[i, j].grid()
+            axes = grid[i, j]
+            fill(axes, rows, name, size)
+            _decades(axes)
+            axes.set_title(f"{name}, {_short(size)} symbols")
+            axes.grid()
+        grid[i, 0].set_ylabel(label)
     for axes in grid[-1]:
         axes.set_xlabel("SNR (dB)")
-    return figure, grid
+    legend_below(figure, 3)
+    return figure
 
 
 def loss(content: dict[str, Any]) -> Figure | None:
@@ -164,27 +184,17 @@ def loss(content: dict[str, Any]) -> Figure | None:
 
     Bars: one standard error either way.
     """
-    rows = [row for row in content["curves"] if row["loss_db"] is not None and _enough(row)]
-    shown = [name for name in SHOWN if pick(rows, scenario=name)]
-    if not shown:
-        return None
-    sizes = _values(rows, "payload_symbols")
-    figure, grid = _panels(rows, shown, sizes)
-    for i, name in enumerate(shown):
-        for j, size in enumerate(sizes):
-            axes = grid[i, j]
-            for system in _systems(rows):
-                mine = pick(rows, scenario=name, payload_symbols=size, system=system)
-                _loss_line(axes, mine, system)
-            bound = smallest_loss_db(_waveform(size).payload)
-            axes.axhline(bound, color="black", lw=0.9, ls=":", label="smallest loss (5 taps, CFO, SCO)")
-            if name == "awgn":
-                axes.axhline(_GOAL.get(size, 0.1), color=GREY, lw=0.9, ls="--", label="goal")
-            _decades(axes)
-            axes.set_ylim(0.003, 30)
-        grid[i, 0].set_ylabel("Loss (dB)")
-    legend_below(figure, 3)
-    return figure
+    return _panels(content, "loss_db", "Loss (dB)", _losses)
+
+
+def _losses(axes: Axes, rows: Rows, name: str, size: int) -> None:
+    for system in _systems(rows):
+        _loss_line(axes, pick(rows, scenario=name, payload_symbols=size, system=system), system)
+    bound = smallest_loss_db(_waveform(size).payload)
+    axes.axhline(bound, color="black", lw=0.9, ls=":", label="smallest loss (5 taps, CFO, SCO)")
+    if name == "awgn":
+        axes.axhline(_GOAL.get(size, 0.1), color=GREY, lw=0.9, ls="--", label="goal")
+    axes.set_ylim(0.003, 30)
 
 
 def _loss_line(axes: Axes, rows: Rows, system: str) -> None:
@@ -198,29 +208,19 @@ def _loss_line(axes: Axes, rows: Rows, system: str) -> None:
 
 def cfo(content: dict[str, Any]) -> Figure | None:
     """RMS error of the carrier offset of ours and its bound."""
-    rows = [row for row in content["curves"] if row["cfo_rms_hz"] is not None and _enough(row)]
-    shown = [name for name in SHOWN if pick(rows, scenario=name)]
-    if not shown:
-        return None
-    sizes = _values(rows, "payload_symbols")
-    figure, grid = _panels(rows, shown, sizes)
-    for i, name in enumerate(shown):
-        for j, size in enumerate(sizes):
-            axes = grid[i, j]
-            for system in _systems(rows):
-                mine = pick(rows, scenario=name, payload_symbols=size, system=system)
-                _line(axes, mine, "cfo_rms_hz", system)
-            snrs = _values(rows, "snr_db")
-            bound = [cfo_bound_hz(_waveform(size), snr, RATES_HZ[name]) for snr in snrs]
-            axes.plot(snrs, bound, color="black", ls=":", label="Cramér-Rao bound of our frame")
-            linewidth_hz = scenario(name).phase_noise_linewidth_hz
-            if linewidth_hz:
-                drift = phase_noise_drift_hz(_waveform(size), linewidth_hz, RATES_HZ[name])
-                axes.axhline(drift, color=GREY, ls="--", label="drift of the phase noise in a frame")
-            _decades(axes)
-        grid[i, 0].set_ylabel("CFO error (Hz RMS)")
-    legend_below(figure, 3)
-    return figure
+    return _panels(content, "cfo_rms_hz", "CFO error (Hz RMS)", _offsets)
+
+
+def _offsets(axes: Axes, rows: Rows, name: str, size: int) -> None:
+    for system in _systems(rows):
+        _line(axes, pick(rows, scenario=name, payload_symbols=size, system=system), "cfo_rms_hz", system)
+    snrs = _values(rows, "snr_db")
+    bound = [cfo_bound_hz(_waveform(size), snr, RATES_HZ[name]) for snr in snrs]
+    axes.plot(snrs, bound, color="black", ls=":", label="Cramér-Rao bound of our frame")
+    linewidth_hz = scenario(name).phase_noise_linewidth_hz
+    if linewidth_hz:
+        drift = phase_noise_drift_hz(_waveform(size), linewidth_hz, RATES_HZ[name])
+        axes.axhline(drift, color=GREY, ls="--", label="drift of the phase noise in a frame")
 
 
 def variance(content: dict[str, Any]) -> Figure | None:

@@ -33,6 +33,7 @@ class Results:
             "curves": [],
             "moving": [],
             "throughput": [],
+            "stages": [],
             "papr": [],
             "false_headers": [],
         }

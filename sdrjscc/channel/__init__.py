@@ -1,8 +1,9 @@
 """Channel models, from one impairment per class to whole scenarios.
 
-Plug-ins: ``awgn`` and ``fading`` work on symbols (training), ``awgn`` and ``chain`` on
-samples (links, benchmarks). The impairments that ``chain`` is made of are importable one by
-one; each takes its parameters at construction and has ``apply(samples) -> samples``:
+Plug-ins: ``awgn``, ``fading`` and ``recorded`` work on symbols (training), ``awgn``, ``chain``
+and ``recorded`` on samples (links, benchmarks). The impairments that ``chain`` is made of are
+importable one by one; each takes its parameters at construction and has ``apply(samples) ->
+samples``:
 
 * ``_amplifier``: RappAmplifier, Clipper (transmitter)
 * ``_multipath``: Tap, TappedDelayLine (static, Rayleigh, Rician, moving with Doppler)

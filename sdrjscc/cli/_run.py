@@ -36,6 +36,7 @@ class Job:
         out: folder of everything that is written.
         max_side: shrink larger pictures to this side, px.
         lpips: backbone file to measure the perceptual distance with.
+        record: SigMF recording of all that is received.
     """
 
     command: str
@@ -44,6 +45,7 @@ class Job:
     out: Path
     max_side: int | None = None
     lpips: Path | None = None
+    record: Path | None = None
 
 
 def send_all(job: Job) -> int:
@@ -81,17 +83,17 @@ def send_all(job: Job) -> int:
 
 def _sent(job: Job) -> "Iterable[Transmission | str]":
     from sdrjscc.evaluation.record import make_record
-    from sdrjscc.images.io import read_image
     from sdrjscc.images.lpips import load_lpips
+    from sdrjscc.link.log import read_source
     from sdrjscc.link.session import Link
 
     if job.lpips is not None and not job.lpips.is_file():
         raise WeightsError(f"--lpips must be a backbone file (there is no {job.lpips})")
     lpips = None if job.lpips is None else load_lpips(job.lpips)
-    with Link(job.config) as link:
+    with Link(job.config, record=job.record) as link:
         for path in track(job.images, "sending", console=console, transient=True):
             try:
-                result = link.send(read_image(path, max_side=job.max_side))
+                result = link.send(read_source(path, job.max_side))
             except ImageError as error:
                 yield str(error)
             else:
@@ -112,7 +114,7 @@ def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:
     console.print(_table(records))
     for record in records:
         if record.received is None:
-            console.print(f"not received: {_shown(record.image)}", markup=False, highlight=False)
+            console.print(f"not received: {shown_name(record.image)}", markup=False, highlight=False)
     if run.untrained:
         console.print("the weights are untrained: the pictures show the link, not what the codec can do")
     paths = f"report   {report}\nresults  {job.out / 'results.json'}"
@@ -127,7 +129,7 @@ def _table(records: "Sequence[Transmission]") -> Table:
     for record in records:
         row = record.row()
         table.add_row(
-            escape(_shown(row["image"])),
+            escape(shown_name(row["image"])),
             _number(row["psnr_db"], 2),
             _number(row["ssim"], 3),
             _number(row["snr_db"], 2),
@@ -139,7 +141,7 @@ def _table(records: "Sequence[Transmission]") -> Table:
     return table
 
 
-def _shown(name: str, longest: int = 24) -> str:
+def shown_name(name: str, longest: int = 24) -> str:
     """A file name, which is hostile input, in one short printable line."""
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
     return name if len(name) <= longest else f"{name[: longest - 9]}…{name[-8:]}"

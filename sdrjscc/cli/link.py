@@ -21,6 +21,7 @@ def link(
     snr_db: Annotated[float | None, typer.Option(help="Channel SNR instead of the configured one.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Shrink larger pictures to this side, px.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record what is received to this SigMF name.")] = None,
 ) -> None:
     """Send pictures over a link and measure what arrives."""
     from sdrjscc.cli._run import Job, send_all
@@ -31,7 +32,7 @@ def link(
     if snr_db is not None:
         link_config = with_snr(link_config, snr_db)
     try:
-        code = send_all(Job("link", link_config, images, out, max_side, lpips))
+        code = send_all(Job("link", link_config, images, out, max_side, lpips, record))
     except NotBundled as error:
         if codec is None:
             raise

@@ -1,12 +1,13 @@
 """``sdrjscc``: the command line. Each command parses, calls the library, reports."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 import typer
 
-from sdrjscc.cli import demo, export, link, listing, prune, train
+from sdrjscc.cli import channel, demo, export, link, listing, prune, record, replay, rx, train, tx
 from sdrjscc.cli._console import console, fail
 from sdrjscc.errors import SdrJsccError
 
@@ -20,6 +21,11 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("link")(link.link)
+app.command("tx")(tx.tx)
+app.command("rx")(rx.rx)
+app.command("channel")(channel.channel)
+app.command("record")(record.record)
+app.command("replay")(replay.replay)
 app.command("train")(train.train)
 app.command("prune")(prune.prune)
 app.command("export")(export.export)
@@ -52,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Entry point of the installed program; what a terminal cannot show becomes a question mark."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was done is kept, radios stop
+        signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

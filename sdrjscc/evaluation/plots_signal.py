@@ -24,6 +24,7 @@ from sdrjscc.evaluation._style import (
     new_figure,
     style,
 )
+from sdrjscc.evaluation.spectrum import power_density
 
 _FEW_POINTS = 1024
 _FLOOR_DB = -40.0
@@ -62,24 +63,16 @@ def power_spectrum(
         occupied_bandwidth_hz: width of the band around the carrier offset.
         cfo_hz: carrier of the transmitter minus that of the receiver.
     """
-    from scipy.signal import welch
-
     divisor, unit = frequency_unit(sample_rate_hz / 2)
     half, centre = occupied_bandwidth_hz / 2 / divisor, cfo_hz / divisor
     with style():
         figure = new_figure(COLUMN_IN, HEIGHT_IN)
         axes = figure.add_subplot()
         axes.axvspan(centre - half, centre + half, color=BAND, lw=0, label=f"occupied, {2 * half:.4g} {unit}")
-        for antenna, row in enumerate(samples.numpy()):
-            size = min(1024, row.size)
-            frequency, density = welch(
-                row, sample_rate_hz, nperseg=size, return_onesided=False, detrend=False
-            )
-            level = 10 * np.log10(np.fft.fftshift(density) + 1e-30)
+        for antenna, row in enumerate(samples):
+            frequency, level = power_density(row, sample_rate_hz)
             label = f"antenna {antenna}" if len(samples) > 1 else "received"
-            axes.plot(
-                np.fft.fftshift(frequency) / divisor, level, color=CYCLE[antenna % 4], lw=0.9, label=label
-            )
+            axes.plot(frequency / divisor, level, color=CYCLE[antenna % 4], lw=0.9, label=label)
         axes.set(
             xlabel=f"Frequency from the receiver's carrier ({unit})",
             ylabel="Power density (dBFS/Hz)",

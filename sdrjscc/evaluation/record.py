@@ -30,28 +30,36 @@ def make_record(
         lpips: measures the perceptual distance too, if given.
     """
     measured = _measured(result)
-    if lpips is not None and result.pixels is not None:
-        measured["lpips"] = lpips(result.picture.pixels, result.pixels)
+    picture = result.picture
+    if lpips is not None and picture is not None and result.pixels is not None:
+        measured["lpips"] = lpips(picture.pixels, result.pixels)
     snr_db = None if config.channel is None else config.channel.get("snr_db")
     return Transmission(
-        image=result.picture.name,
+        image=_anonymous(result) if picture is None else picture.name,
         codec=result.codec,
-        sent=result.picture.pixels,
+        sent=None if picture is None else picture.pixels,
         received=result.pixels,
         measured=measured,
         channel_snr_db=snr_db if isinstance(snr_db, int | float) else None,
         packets=[_packet(one) for one in result.packets],
         signal=_signal(result, sample_rate_hz, occupied_bandwidth_hz),
-        notes=result.picture.notes,
+        notes=() if picture is None else picture.notes,
     )
+
+
+def _anonymous(result: Result) -> str:
+    """A name for a picture of which only the header is known."""
+    if result.received is None:
+        return "picture"
+    header = result.received.assembled.header
+    return f"sender {header.nonce}, picture {header.transmission}"
 
 
 def _measured(result: Result) -> dict[str, Any]:
     quality, received = result.quality, result.received
-    height, width = result.picture.pixels.shape[1:]
     return {
-        "width": int(width),
-        "height": int(height),
+        "width": result.width,
+        "height": result.height,
         "decoded": result.pixels is not None,
         "psnr_db": result.psnr_db,
         "ssim": result.ssim,
@@ -61,15 +69,15 @@ def _measured(result: Result) -> dict[str, Any]:
         "evm_db": None if quality is None else quality.evm_db,
         "cfo_hz": result.mean("cfo_hz"),
         "sco_ppm": result.mean("sco_ppm"),
-        "packets_sent": result.sent.packets,
+        "packets_sent": result.packets_sent,
         "packets_received": result.packets_received,
-        "k": result.sent.plan.symbols,
-        "mode": result.sent.plan.mode,
+        "k": result.plan.symbols,
+        "mode": result.plan.mode,
         "copies": result.copies,
         "rho": result.rho,
         "rho_on_air": result.rho_on_air,
         "airtime_s": result.airtime_s,
-        "encode_ms": result.sent.encode_ms,
+        "encode_ms": None if result.sent is None else result.sent.encode_ms,
         "decode_ms": None if received is None else received.decode_ms,
         "receive_ms": result.receive_ms,
     }
@@ -79,7 +87,7 @@ def _packet(one: PacketQuality) -> PacketRecord:
     packet = one.packet
     return PacketRecord(
         index=packet.header.packet,
-        snr_db=one.quality.snr_db,
+        snr_db=None if one.quality is None else one.quality.snr_db,
         pilot_snr_db=packet.pilot_snr_db,
         cfo_hz=packet.cfo_hz,
         sco_ppm=packet.sco_ppm,
@@ -98,7 +106,7 @@ def _signal(result: Result, sample_rate_hz: float, occupied_bandwidth_hz: float)
         sample_rate_hz=sample_rate_hz,
         occupied_bandwidth_hz=occupied_bandwidth_hz,
         symbols=assembled.symbols[:_KEPT_SYMBOLS],
-        reference=result.sent.symbols[:_KEPT_SYMBOLS],
+        reference=None if result.sent is None else result.sent.symbols[:_KEPT_SYMBOLS],
         noise_var=assembled.noise_var[:_KEPT_SYMBOLS],
         samples=result.samples,
         impulse_response=packet.impulse_response,

@@ -49,13 +49,13 @@ def write_report(run: Run, directory: Path, *, detailed: int = 24) -> Path:
         OSError: from the file system.
     """
     content = run.content()
-    sections = []
+    sections: dict[int, dict[str, Any]] = {}
     for number, transmission in enumerate(run.transmissions, start=1):
-        folder = directory / f"{number:02d}-{_slug(transmission.image)}"
+        folder = picture_folder(directory, number, transmission.image)
         if transmission.received is not None:
             write_png(folder / "received.png", transmission.received)
-        if number <= detailed:
-            sections.append(_section(number, transmission, content["transmissions"][number - 1], folder))
+        if number <= detailed and (transmission.sent is not None or transmission.received is not None):
+            sections[number] = _section(number, transmission, content["transmissions"][number - 1], folder)
     loss = _loss_figure(run, directory / "loss.png")
     write_results(directory / "results.json", run)
     page = directory / "report.html"
@@ -65,16 +65,15 @@ def write_report(run: Run, directory: Path, *, detailed: int = 24) -> Path:
 
 def _section(number: int, transmission: Transmission, row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What the page's template says of one picture; its figures are written on the way."""
-    height, width = transmission.sent.shape[-2:]
-    detail = _pictures.busiest_detail(transmission.sent)
+    shown = [pixels for pixels in (transmission.received, transmission.sent) if pixels is not None]
+    height, width = shown[-1].shape[-2:]
+    detail = _pictures.busiest_detail(shown[-1])
     return {
         "number": number,
         "row": row,
         "width": width,
         "height": height,
-        "thumbnail": _pictures.thumbnail(
-            transmission.received if transmission.received is not None else transmission.sent
-        ),
+        "thumbnail": _pictures.thumbnail(shown[0]),
         "panes": _panes(transmission, detail),
         "stage": _stage(width, height),
         "mark": _mark(detail, width, height) if detail else None,
@@ -100,17 +99,17 @@ def _mark(detail: _pictures.Detail, width: int, height: int) -> str:
 
 
 def _panes(transmission: Transmission, detail: _pictures.Detail | None) -> list[_Pane]:
-    """Sent, received and error, each with its enlarged detail."""
+    """Sent, received and error, as far as they are known, each with its enlarged detail."""
     from sdrjscc.evaluation.plots import ERROR_LEVELS, error_levels
 
-    pictures = {"Sent": transmission.sent}
-    if transmission.received is not None:
-        levels = error_levels(transmission.sent, transmission.received)
-        pictures["Received"] = transmission.received
-        pictures["Error"] = _pictures.error_picture(levels, ERROR_LEVELS)
+    sent, received = transmission.sent, transmission.received
+    pictures = {"Sent": sent, "Received": received}
+    if sent is not None and received is not None:
+        pictures["Error"] = _pictures.error_picture(error_levels(sent, received), ERROR_LEVELS)
     return [
         _Pane(title, _pictures.preview(pixels), _pictures.preview(detail.of(pixels)) if detail else None)
         for title, pixels in pictures.items()
+        if pixels is not None
     ]
 
 
@@ -119,8 +118,9 @@ def _figures(transmission: Transmission, row: Mapping[str, Any], folder: Path) -
     from sdrjscc.evaluation import plots
     from sdrjscc.evaluation._style import save_figure
 
-    drawn = plots.comparison(transmission.sent, transmission.received, row["psnr_db"])
-    save_figure(drawn, folder / "comparison.png")
+    if transmission.sent is not None:
+        drawn = plots.comparison(transmission.sent, transmission.received, row["psnr_db"])
+        save_figure(drawn, folder / "comparison.png")
     makers = _signal_figures(transmission.signal)
     if transmission.packets:
         makers["packets"] = lambda: plots.packet_series(transmission.packets, row["packets_sent"])
@@ -164,7 +164,9 @@ def _loss_figure(run: Run, path: Path) -> str | None:
     return _pictures.figure_uri(path)
 
 
-def _render(run: Run, content: Mapping[str, Any], sections: list[dict[str, Any]], loss: str | None) -> str:
+def _render(
+    run: Run, content: Mapping[str, Any], sections: Mapping[int, dict[str, Any]], loss: str | None
+) -> str:
     """Fill the template. Everything but the style sheet is escaped: file names are hostile."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -195,6 +197,11 @@ def _render(run: Run, content: Mapping[str, Any], sections: list[dict[str, Any]]
 def _number(value: float | int | None, digits: int = 2) -> str:
     """A number as the page shows it, with a true minus sign; a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def picture_folder(directory: Path, number: int, image: str) -> Path:
+    """Where everything of one picture of a run lies; ``number`` counts from 1."""
+    return directory / f"{number:02d}-{_slug(image)}"
 
 
 def _slug(name: str) -> str:

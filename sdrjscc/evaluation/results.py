@@ -3,7 +3,7 @@
 import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class Transmission:
     Attributes:
         image: the picture's name; a file name is hostile input.
         codec: name and variant.
-        sent: uint8 ``[3, H, W]``.
+        sent: uint8 ``[3, H, W]``; ``None`` where it is not known.
         received: uint8 ``[3, H, W]``, or ``None`` when nothing could be decoded.
         measured: values by the keys of ``results.json`` (beyond ``image`` and ``codec``):
             numbers, :class:`Metric`, ``None``; further keys are kept.
@@ -111,7 +111,7 @@ class Transmission:
 
     image: str
     codec: str
-    sent: Tensor
+    sent: Tensor | None
     received: Tensor | None
     measured: Mapping[str, Any] = field(default_factory=dict)
     channel_snr_db: float | None = None
@@ -119,11 +119,21 @@ class Transmission:
     signal: Signal | None = None
     notes: Sequence[str] = ()
 
+    @property
+    def decoded(self) -> bool:
+        """Whether a picture came of it, kept here or not."""
+        return bool(self.measured.get("decoded", self.received is not None))
+
+    def slim(self) -> "Transmission":
+        """The same without pictures and arrays: a long run keeps thousands."""
+        measured = {**self.measured, "decoded": self.decoded}
+        return replace(self, sent=None, received=None, signal=None, measured=measured)
+
     def row(self) -> dict[str, Any]:
         """Its entry in ``results.json``: the stable keys, then the others."""
         measured = {"image": self.image, "codec": self.codec, **self.measured}
         row = {key: measured.pop(key, None) for key in TRANSMISSION_KEYS}
-        row |= {"decoded": self.received is not None, "channel_snr_db": self.channel_snr_db, **measured}
+        row |= {"decoded": self.decoded, "channel_snr_db": self.channel_snr_db, **measured}
         return dict(finite({**row, "notes": list(self.notes)}))
 
 

@@ -94,8 +94,7 @@ def encode_headers(headers: list[Header]) -> Tensor:
     Returns:
         complex64 ``[B, 1000]``, QPSK of unit modulus.
     """
-    message = torch.tensor([_to_bits(header) for header in headers], dtype=torch.uint8)
-    message = message.reshape(-1, _MESSAGE_BITS)
+    message = _to_bits(headers)
     coded = _code().encode(torch.cat([message, crc16(message)], dim=1))
     signs = (1.0 - 2.0 * coded.to(torch.float32)) * _scrambling()
     return torch.view_as_complex((signs * math.sqrt(0.5)).reshape(-1, HEADER_SYMBOLS, 2))
@@ -123,9 +122,7 @@ def decode_headers(symbols: Tensor, noise_var: Tensor) -> list[Header | None]:
     bits, parity_ok = _code().decode(_log_likelihood_ratios(symbols, noise_var), _ITERATIONS)
     message, checksum = bits[:, :_MESSAGE_BITS], bits[:, _MESSAGE_BITS:]
     accepted = parity_ok & (crc16(message) == checksum).all(1)
-    return [
-        _from_bits(row) if ok else None for row, ok in zip(message.tolist(), accepted.tolist(), strict=True)
-    ]
+    return [header if ok else None for header, ok in zip(_from_bits(message), accepted.tolist(), strict=True)]
 
 
 def warm_up() -> None:
@@ -147,25 +144,46 @@ def _log_likelihood_ratios(symbols: Tensor, noise_var: Tensor) -> Tensor:
     return llr.reshape(-1, _CODED_BITS) * _scrambling()
 
 
-def _to_bits(header: Header) -> list[int]:
-    value = VERSION
-    for name, bits, _ in _FIELDS:
-        value = value << bits | int(getattr(header, name))
-    return [value >> i & 1 for i in range(_MESSAGE_BITS - 1, -1, -1)]
+def _to_bits(headers: list[Header]) -> Tensor:
+    """Version and fields, uint8 ``[B, 92]``."""
+    values = torch.tensor(
+        [[VERSION, *(getattr(header, name) for name, _, _ in _FIELDS)] for header in headers],
+        dtype=torch.int64,
+    )
+    return (values.reshape(-1, len(_FIELDS) + 1)[:, _owner()] >> _shift() & 1).to(torch.uint8)
 
 
-def _from_bits(message: list[int]) -> Header | None:
-    value = int("".join(map(str, message)), 2)
-    if value >> _FIELD_BITS != VERSION:
+def _from_bits(message: Tensor) -> list[Header | None]:
+    """Headers of messages ``[B, 92]``; ``None`` where version or a field cannot be."""
+    values = torch.zeros(len(message), len(_FIELDS) + 1, dtype=torch.int64)
+    values.index_add_(1, _owner(), message.to(torch.int64) << _shift())
+    return [_plausible(*row) for row in values.tolist()]
+
+
+def _plausible(version: int, *values: int) -> Header | None:
+    if version != VERSION:
         return None
-    fields: dict[str, Any] = {}
-    for name, bits, _ in reversed(_FIELDS):
-        fields[name] = value & ((1 << bits) - 1)
-        value >>= bits
+    fields: dict[str, Any] = {name: value for (name, _, _), value in zip(_FIELDS, values, strict=True)}
     try:
         return Header(**{**fields, "more": bool(fields["more"])})
     except FramingError:
         return None
+
+
+@lru_cache(maxsize=1)
+def _owner() -> Tensor:
+    """For each bit of a message the index of its field, the version's being 0: int64 ``[92]``."""
+    with torch.inference_mode(mode=False):
+        sizes = torch.tensor([_VERSION_BITS, *(bits for _, bits, _ in _FIELDS)])
+        return torch.arange(len(sizes)).repeat_interleave(sizes)
+
+
+@lru_cache(maxsize=1)
+def _shift() -> Tensor:
+    """For each bit of a message its place in its field, int64 ``[92]``."""
+    with torch.inference_mode(mode=False):
+        sizes = (_VERSION_BITS, *(bits for _, bits, _ in _FIELDS))
+        return torch.cat([torch.arange(size - 1, -1, -1) for size in sizes])
 
 
 @lru_cache(maxsize=1)

@@ -57,8 +57,12 @@ def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts
     return Parts(config, codec, mapper, waveform, shared, torch.device(device))
 
 
-def sending_mode(parts: Parts) -> int:
+def sending_mode(parts: Parts, otherwise: int | None = None) -> int:
     """The mode that a sender takes: the configured one, or by the software channel's SNR.
+
+    Args:
+        parts: the link's.
+        otherwise: what to take where it is left to an SNR that is not known; ``None``: refuse.
 
     Raises:
         ConfigError: the mapping has no such mode, or the SNR is not known.
@@ -70,6 +74,8 @@ def sending_mode(parts: Parts) -> int:
             return 0
         snr_db = (parts.config.channel or {}).get("snr_db")
         if not isinstance(snr_db, int | float):
+            if otherwise is not None:
+                return otherwise
             raise ConfigError(
                 f"mode must be given where the channel's SNR is not configured (modulation orders {numbered})"
             )

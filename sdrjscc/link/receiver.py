@@ -127,6 +127,7 @@ class Receiver:
         antennas: number of coherent antennas.
         digest: configuration digest to accept; ``None`` accepts all.
         on_foreign: called with header and frame position when the digest is another.
+        on_undecodable: called with the position of a preamble whose header cannot be decoded.
 
     Attributes:
         counters: see :class:`Counters`.
@@ -146,6 +147,7 @@ class Receiver:
         antennas: int = 1,
         digest: int | None = None,
         on_foreign: Callable[[Header, float], None] | None = None,
+        on_undecodable: Callable[[float], None] | None = None,
     ) -> None:
         if antennas < 1:
             raise SignalError(f"antennas must be at least 1 (got {antennas})")
@@ -157,6 +159,7 @@ class Receiver:
         self._antennas = antennas
         self._digest = digest
         self._on_foreign = on_foreign
+        self._on_undecodable = on_undecodable
         self._search = Search(antennas)
         self._locator = Locator(shift)
         # a carrier offset moves a peak ahead of its chirp: at the start of a stream, ahead of it too
@@ -347,6 +350,8 @@ class Receiver:
         if header is None:
             self.counters.header_failures += 1
             self.refusals.append("preamble seen, header undecodable")
+            if self._on_undecodable is not None:
+                self._on_undecodable(float(start))
             return False
         self.counters.headers += 1
         if self._digest is None or header.digest == self._digest:

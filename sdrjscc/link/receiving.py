@@ -1,9 +1,10 @@
 """The receiving end: samples in, pictures out. Every way to receive goes through here."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,12 +16,11 @@ from sdrjscc.images.io import to_uint8
 from sdrjscc.images.padding import crop
 from sdrjscc.link.assemble import Assembled, Assembler, Limits
 from sdrjscc.link.parts import Parts, presets_with
-from sdrjscc.link.receiver import Receiver
+from sdrjscc.link.receiver import Packet, Receiver
 from sdrjscc.link.refusals import Refusals
 from sdrjscc.link.transmitter import plan_picture
 from sdrjscc.mapping.base import Mapper
 from sdrjscc.payload import Plan
-from sdrjscc.radio.base import Radio
 
 _SEARCH_SAMPLES = 1 << 15
 """More than the receiver waits beyond the end of a frame before it reads it."""
@@ -43,6 +43,30 @@ class ReceivedPicture:
     decode_ms: float
 
 
+class Antennas(Protocol):
+    """What a receiver must know of where its samples come from: a radio, or a recording."""
+
+    @property
+    def sample_rate_hz(self) -> float:
+        """Sample rate."""
+        ...
+
+    @property
+    def center_frequency_hz(self) -> float:
+        """Carrier."""
+        ...
+
+    @property
+    def clock_ppm(self) -> float:
+        """Accuracy of the clock."""
+        ...
+
+    @property
+    def antennas(self) -> int:
+        """Receive channels."""
+        ...
+
+
 class ReceivingEnd:
     """Receiver, reassembler and decoder of one link.
 
@@ -52,13 +76,26 @@ class ReceivingEnd:
             once.
     """
 
-    def __init__(self, parts: Parts, radio: Radio, sender_clock_ppm: float) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        radio: Antennas,
+        sender_clock_ppm: float,
+        *,
+        digest: int | None = None,
+        on_packet: Callable[[Packet], None] | None = None,
+        on_undecodable: Callable[[float], None] | None = None,
+    ) -> None:
         """Build the receiving end.
 
         Args:
             parts: the link's codec, mapper and waveform.
             radio: where the samples come from (its rate, carrier, clock and antennas).
             sender_clock_ppm: accuracy of the other end's clock.
+            digest: of the configuration to accept; ``None``: that of ``parts``. Another one lets a
+                recording be read with another decoder.
+            on_packet: told every packet that is accepted.
+            on_undecodable: told where a preamble stood whose header could not be decoded.
 
         Raises:
             ConfigError: the sample rate leaves no room for the clocks' offset.
@@ -73,9 +110,11 @@ class ReceivingEnd:
             clock_ppm=(radio.clock_ppm + sender_clock_ppm) / 2,
             center_frequency_hz=radio.center_frequency_hz,
             antennas=radio.antennas,
-            digest=parts.digest,
+            digest=parts.digest if digest is None else digest,
             on_foreign=self._refuse_foreign,
+            on_undecodable=on_undecodable,
         )
+        self._on_packet = on_packet
         self.assembler = Assembler(
             self._plan,
             parts.waveform.payload_symbols,
@@ -92,7 +131,7 @@ class ReceivingEnd:
         """
         with self._counting():
             packets = self.receiver.push(samples, dropped=dropped)
-        assembled = [one for packet in packets for one in self.assembler.push(packet)]
+        assembled = [one for packet in packets for one in self._take(packet)]
         assembled += self.assembler.advance(self.receiver.position - self._lag)
         return [self._decode(one) for one in assembled]
 
@@ -100,8 +139,13 @@ class ReceivingEnd:
         """End of the stream: return what is left, incomplete pictures included."""
         with self._counting():
             packets = self.receiver.flush()
-        assembled = [one for packet in packets for one in self.assembler.push(packet)]
+        assembled = [one for packet in packets for one in self._take(packet)]
         return [self._decode(one) for one in assembled + self.assembler.flush()]
+
+    def _take(self, packet: Packet) -> list[Assembled]:
+        if self._on_packet is not None:
+            self._on_packet(packet)
+        return self.assembler.push(packet)
 
     @contextmanager
     def _counting(self) -> Iterator[None]:

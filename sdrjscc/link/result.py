@@ -13,6 +13,7 @@ from sdrjscc.link.parts import Parts
 from sdrjscc.link.receiver import Packet
 from sdrjscc.link.receiving import ReceivedPicture
 from sdrjscc.link.transmitter import Transmission
+from sdrjscc.payload import Plan
 from sdrjscc.units import to_db
 
 
@@ -32,10 +33,10 @@ class SymbolQuality:
 
 @dataclass(frozen=True)
 class PacketQuality:
-    """One received packet: the receiver's own measurements and the data-aided SNR."""
+    """One received packet: the receiver's own measurements, and the data-aided where it can be had."""
 
     packet: Packet
-    quality: SymbolQuality
+    quality: SymbolQuality | None
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Result:
     """One picture's way over the link.
 
     Attributes:
-        picture: as it was read.
+        picture: as it was read; ``None`` where the sender's picture is not known.
         codec: codec and variant.
-        sent: what was transmitted.
+        sent: what was transmitted; ``None`` where that is not known.
         received: what arrived, ``None`` if nothing did.
         psnr_db, ssim, ms_ssim: of the decoded picture.
         quality: of all received symbols as they came, before copies are combined; ``None`` if
@@ -56,13 +57,13 @@ class Result:
         airtime_s: duration of all frames.
         rho: k over 3 W H.
         rho_on_air: airtime x occupied bandwidth over 3 W H.
-        receive_ms: time of the receiver without the codec.
+        receive_ms: time of the receiver without the codec; ``None`` where it received other things too.
         samples: complex64 ``[antennas, n]``, the beginning of what was received.
     """
 
-    picture: Picture
+    picture: Picture | None
     codec: str
-    sent: Transmission
+    sent: Transmission | None
     received: ReceivedPicture | None
     psnr_db: Metric
     ssim: Metric
@@ -73,13 +74,33 @@ class Result:
     airtime_s: float
     rho: float
     rho_on_air: float
-    receive_ms: float
+    receive_ms: float | None
     samples: Tensor
 
     @property
     def pixels(self) -> Tensor | None:
         """The received picture, uint8 ``[3, H, W]``."""
         return None if self.received is None else self.received.pixels
+
+    @property
+    def plan(self) -> Plan:
+        """What the sender's codec sent."""
+        return _known(self.sent, self.received)[0]
+
+    @property
+    def packets_sent(self) -> int:
+        """Packets of the transmission."""
+        return _known(self.sent, self.received)[1]
+
+    @property
+    def width(self) -> int:
+        """Of the picture, px."""
+        return _known(self.sent, self.received)[2]
+
+    @property
+    def height(self) -> int:
+        """Of the picture, px."""
+        return _known(self.sent, self.received)[3]
 
     @property
     def packets_received(self) -> int:
@@ -94,19 +115,19 @@ class Result:
 
 def make_result(
     parts: Parts,
-    picture: Picture,
-    sent: Transmission,
+    picture: Picture | None,
+    sent: Transmission | None,
     received: ReceivedPicture | None,
     *,
     samples: Tensor,
     sample_rate_hz: float,
-    receive_ms: float,
+    receive_ms: float | None,
 ) -> Result:
-    """Measure one transmission; see :class:`Result`."""
+    """Measure one transmission; see :class:`Result`. What was sent or what was received must be known."""
     waveform = parts.waveform
-    airtime_s = sent.packets * waveform.frame_samples / sample_rate_hz
-    values = picture.pixels.numel()
-    metrics = _picture_metrics(picture.pixels, None if received is None else received.pixels)
+    plan, packets_sent, width, height = _known(sent, received)
+    airtime_s = packets_sent * waveform.frame_samples / sample_rate_hz
+    values = 3 * width * height
     packets, quality = (
         ((), None) if received is None else _qualities(sent, received, waveform.payload_symbols)
     )
@@ -115,16 +136,26 @@ def make_result(
         parts.codec_name,
         sent,
         received,
-        *metrics,
+        *_picture_metrics(picture, received),
         quality,
-        sent.packets * waveform.payload_symbols / sent.plan.symbols,
+        packets_sent * waveform.payload_symbols / plan.symbols,
         packets,
         airtime_s=airtime_s,
-        rho=sent.plan.symbols / values,
+        rho=plan.symbols / values,
         rho_on_air=airtime_s * waveform.occupied_bandwidth_hz(sample_rate_hz) / values,
         receive_ms=receive_ms,
         samples=samples,
     )
+
+
+def _known(sent: Transmission | None, received: ReceivedPicture | None) -> tuple[Plan, int, int, int]:
+    """Plan, packets, width and height, from whichever side is known."""
+    if sent is not None:
+        return sent.plan, sent.packets, sent.width, sent.height
+    if received is None:
+        raise ValueError("what was sent or what was received must be known")
+    header = received.assembled.header
+    return received.assembled.plan, header.packets, header.width, header.height
 
 
 def symbol_quality(received: Tensor, noise_var: Tensor, reference: Tensor) -> SymbolQuality | None:
@@ -146,27 +177,39 @@ def symbol_quality(received: Tensor, noise_var: Tensor, reference: Tensor) -> Sy
 
 
 def _qualities(
-    sent: Transmission, received: ReceivedPicture, payload_symbols: int
+    sent: Transmission | None, received: ReceivedPicture, payload_symbols: int
 ) -> tuple[tuple[PacketQuality, ...], SymbolQuality | None]:
-    assembled = received.assembled
+    arrived = received.assembled.packets
+    if sent is None or not arrived:
+        return tuple(PacketQuality(packet, None) for packet in arrived), None
     references = packetise(sent.symbols, payload_symbols)
-    packets: list[PacketQuality] = []
-    if not assembled.packets:
-        return (), None
-    for packet in assembled.packets:
-        quality = symbol_quality(packet.symbols, packet.noise_var, references[packet.header.packet])
-        if quality is not None:
-            packets.append(PacketQuality(packet, quality))
+    packets = [
+        PacketQuality(
+            packet, symbol_quality(packet.symbols, packet.noise_var, references[packet.header.packet])
+        )
+        for packet in arrived
+    ]
     whole = symbol_quality(
-        torch.cat([packet.symbols for packet in assembled.packets]),
-        torch.cat([packet.noise_var for packet in assembled.packets]),
-        torch.cat([references[packet.header.packet] for packet in assembled.packets]),
+        torch.cat([packet.symbols for packet in arrived]),
+        torch.cat([packet.noise_var for packet in arrived]),
+        torch.cat([references[packet.header.packet] for packet in arrived]),
     )
-    return tuple(packets), whole
+    return tuple(one for one in packets if one.quality is not None), whole
 
 
-def _picture_metrics(sent: Tensor, received: Tensor | None) -> tuple[Metric, Metric, Metric]:
-    if received is None:
-        nothing = Metric(None, "no picture could be decoded")
-        return nothing, nothing, nothing
-    return psnr_db(sent, received), ssim(sent, received), ms_ssim(sent, received)
+def _picture_metrics(
+    picture: Picture | None, received: ReceivedPicture | None
+) -> tuple[Metric, Metric, Metric]:
+    if received is None or received.pixels is None:
+        return _undefined("no picture could be decoded")
+    if picture is None:
+        return _undefined("the picture that was sent is not known")
+    if picture.pixels.shape != received.pixels.shape:
+        return _undefined("the picture that was sent is of another size")
+    pair = (picture.pixels, received.pixels)
+    return psnr_db(*pair), ssim(*pair), ms_ssim(*pair)
+
+
+def _undefined(reason: str) -> tuple[Metric, Metric, Metric]:
+    nothing = Metric(None, reason)
+    return nothing, nothing, nothing

@@ -5,25 +5,25 @@
 ...     print(result.psnr_db.value)
 """
 
-import secrets
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError
-from sdrjscc.images.io import Picture, read_image
-from sdrjscc.link.parts import build_parts, sending_mode
+from sdrjscc.images.io import Picture
+from sdrjscc.link.listening import Listener, make_radio
+from sdrjscc.link.log import Source, read_source
+from sdrjscc.link.parts import build_parts
 from sdrjscc.link.receiving import ReceivedPicture, ReceivingEnd
 from sdrjscc.link.result import Result, make_result
-from sdrjscc.link.transmitter import Transmission, Transmitter
+from sdrjscc.link.sending import SendingEnd
+from sdrjscc.link.transmitter import Transmission
 from sdrjscc.linkfile import LinkConfig, load_link
-from sdrjscc.radio.base import Radio, build_radio
 
 _EXCERPT_SAMPLES = 1 << 16
 _RATES_DIFFER = 1e-4
@@ -33,7 +33,12 @@ class Link:
     """Both ends of a link on this host; use it in a ``with``, which opens and closes the radios."""
 
     def __init__(
-        self, config: LinkConfig, *, device: torch.device | str = "cpu", nonce: int | None = None
+        self,
+        config: LinkConfig,
+        *,
+        device: torch.device | str = "cpu",
+        nonce: int | None = None,
+        record: Path | None = None,
     ) -> None:
         """Build every part; radios are opened on entering the ``with``.
 
@@ -42,33 +47,32 @@ class Link:
             device: where the codec runs.
             nonce: 8-bit number that tells senders apart; ``None`` draws one, or takes the seed of
                 a loopback, so that its runs repeat exactly.
+            record: write all that is received to this SigMF recording.
 
         Raises:
             ConfigError, WeightsError, RadioError: a part cannot be built, or the radios differ
                 in sample rate.
         """
         self.parts = build_parts(config, device)
-        self.tx_radio = self._radio(config.radios.tx, "radios.tx")
-        self.rx_radio = (
-            self.tx_radio if config.radios.rx is None else self._radio(config.radios.rx, "radios.rx")
-        )
+        self.tx_radio = make_radio(self.parts, "tx")
+        self.rx_radio = self.tx_radio if config.radios.rx is None else make_radio(self.parts, "rx")
         _check_rates(self.tx_radio.sample_rate_hz, self.rx_radio.sample_rate_hz)
-        self._transmitter = Transmitter(
-            self.parts.codec,
-            self.parts.mapper,
-            self.parts.waveform,
-            digest=self.parts.digest,
-            nonce=_nonce(config) if nonce is None else nonce,
-            mode=sending_mode(self.parts),
-            device=device,
+        nonce = _loopback_seed(config) if nonce is None else nonce
+        self.sending = SendingEnd(self.parts, self.tx_radio, nonce=nonce)
+        self._listener = Listener(
+            self.parts, self.rx_radio, record=record, transmits_here=self.rx_radio is self.tx_radio
         )
-        self.receiving = ReceivingEnd(self.parts, self.rx_radio, self.tx_radio.clock_ppm)
         self._open: ExitStack | None = None
 
     @classmethod
     def from_toml(cls, source: str | Path, *, device: torch.device | str = "cpu") -> "Link":
         """Build a link from a TOML file or a preset's name."""
         return cls(load_link(source), device=device)
+
+    @property
+    def receiving(self) -> ReceivingEnd:
+        """Receiver, reassembler and decoder."""
+        return self._listener.receiving
 
     @property
     def occupied_bandwidth_hz(self) -> float:
@@ -81,6 +85,7 @@ class Link:
             stack.enter_context(self.tx_radio)
             if self.rx_radio is not self.tx_radio:
                 stack.enter_context(self.rx_radio)
+            stack.enter_context(self._listener)
             self._open = stack.pop_all()
         return self
 
@@ -92,7 +97,7 @@ class Link:
             opened, self._open = self._open, None
             opened.__exit__(kind, error, trace)
 
-    def send(self, image: str | Path | Picture | Tensor) -> Result:
+    def send(self, image: str | Path | Picture | Tensor | Source) -> Result:
         """Send one picture and wait for it.
 
         Args:
@@ -109,23 +114,55 @@ class Link:
         """
         if self._open is None:
             raise ConfigError("a link must be opened with 'with' before it sends (it is closed)")
-        picture = _picture(image)
-        sent = self._transmitter.transmit(picture.pixels)
-        self.tx_radio.transmit(sent.samples)
+        source = _source(image)
+        sent = self.sending.prepare(source)
+        self._listener.reader.forget()
+        self.sending.transmit(sent)
+        self._listener.note(self.sending.last_line)
         began = time.perf_counter()
         received, excerpt = self._receive(sent)
         receive_ms = 1e3 * (time.perf_counter() - began)
         if received is not None:
             receive_ms -= received.decode_ms
-        return make_result(
+        result = make_result(
             self.parts,
-            picture,
+            source.picture,
             sent,
             received,
             samples=excerpt,
             sample_rate_hz=self.tx_radio.sample_rate_hz,
             receive_ms=receive_ms,
         )
+        if (snr_db := result.mean("pilot_snr_db")) is not None:
+            self.sending.report(snr_db)
+        return result
+
+    def listen(self, samples: int) -> Tensor:
+        """Receive while nothing is sent; what had come before is thrown away.
+
+        Args:
+            samples: how many to wait for.
+
+        Returns:
+            complex64 ``[antennas, n]``, ``n`` at most ``samples``: fewer where the radio gives nothing
+            by itself.
+
+        Raises:
+            ConfigError: the link is not open.
+            RadioError: the radio was lost.
+        """
+        if self._open is None:
+            raise ConfigError("a link must be opened with 'with' before it listens (it is closed)")
+        self._listener.reader.forget()
+        heard = torch.zeros(self.rx_radio.antennas, 0, dtype=torch.complex64)
+        longest_s = samples / self.rx_radio.sample_rate_hz + self.parts.config.receiver.timeout_s
+        for reception in self._listener.reader.receptions(longest_s):
+            heard = torch.cat([heard, reception.samples], dim=-1)
+            # the receiver's positions are those of the stream, and of its recording
+            self.receiving.push(reception.samples, dropped=reception.dropped)
+            if heard.shape[-1] >= samples:
+                break
+        return heard[:, :samples]
 
     def _receive(self, sent: Transmission) -> tuple[ReceivedPicture | None, Tensor]:
         """Receive until the picture is there, the samples end, or a live radio has had its time.
@@ -136,33 +173,32 @@ class Link:
         rate, timeout_s = self.rx_radio.sample_rate_hz, self.parts.config.receiver.timeout_s
         patience = sent.samples.numel() + round(timeout_s * rate)
         pictures: list[ReceivedPicture] = []
-        while not pictures and patience > 0 and (reception := self.rx_radio.receive()) is not None:
-            patience -= reception.samples.shape[-1] + reception.dropped
+        for number, reception in enumerate(self._listener.reader.receptions()):
+            # what the first has lost was before this picture
+            patience -= reception.samples.shape[-1] + (reception.dropped if number else 0)
             room = _EXCERPT_SAMPLES - excerpt.shape[-1]
             excerpt = torch.cat([excerpt, reception.samples[:, :room]], dim=-1) if room else excerpt
             arrived = self.receiving.push(reception.samples, dropped=reception.dropped)
             pictures += [one for one in arrived if _belongs(one, sent)]
+            if pictures or patience <= 0:
+                break
         pictures += [one for one in self.receiving.flush() if _belongs(one, sent)]
         return (pictures[0] if pictures else None), excerpt
 
-    def _radio(self, table: dict[str, Any], path: str) -> Radio:
-        config = self.parts.config
-        channel = None if config.channel is None else build_plugin("channel", config.channel, "channel")
-        share = self.parts.waveform.occupied_bandwidth_hz(1.0)
-        return build_radio(table, path, channel=channel, occupied_share=share)
 
-
-def _nonce(config: LinkConfig) -> int:
+def _loopback_seed(config: LinkConfig) -> int | None:
     seed = config.radios.tx.get("seed") if config.radios.tx["name"] == "loopback" else None
-    return seed % 256 if isinstance(seed, int) else secrets.randbelow(256)
+    return seed % 256 if isinstance(seed, int) else None
 
 
-def _picture(image: str | Path | Picture | Tensor) -> Picture:
-    if isinstance(image, Picture):
+def _source(image: str | Path | Picture | Tensor | Source) -> Source:
+    if isinstance(image, Source):
         return image
+    if isinstance(image, Picture):
+        return Source(image)
     if isinstance(image, Tensor):
-        return Picture(pixels=image, name="tensor", notes=())
-    return read_image(image)
+        return Source(Picture(pixels=image, name="tensor", notes=()))
+    return read_source(Path(image))
 
 
 def _belongs(one: ReceivedPicture, sent: Transmission) -> bool:

@@ -1,7 +1,7 @@
 """From a picture to samples: encode, map, packetise, frame."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -51,6 +51,55 @@ def plan_picture(codec: Codec, width: int, height: int, mode: int = 0, prefix: i
     return codec.plan(-(-width // multiple) * multiple, -(-height // multiple) * multiple, mode, prefix)
 
 
+@dataclass(frozen=True)
+class Stamp:
+    """What the headers of one transmission say beside its size."""
+
+    nonce: int
+    id: int
+    mode: int = 0
+    prefix: int = 0
+
+
+@torch.inference_mode()
+def encode_picture(
+    codec: Codec,
+    mapper: Mapper,
+    waveform: Waveform,
+    pixels: Tensor,
+    stamp: Stamp,
+    *,
+    device: torch.device | str = "cpu",
+) -> Transmission:
+    """A picture's symbols, as a sender makes them, without samples.
+
+    Args:
+        codec, mapper, waveform: the link's parts.
+        pixels: uint8 ``[3, H, W]``.
+        stamp: of the headers.
+        device: where the codec is.
+
+    Raises:
+        ImageError: not a picture's shape, or larger than a header can state.
+        ConfigError: the codec does not give the symbols that it planned.
+        FramingError: it takes more packets than a header can number.
+    """
+    _check_pixels(pixels)
+    height, width = pixels.shape[1:]
+    began = time.perf_counter()
+    plan = plan_picture(codec, width, height, stamp.mode, stamp.prefix)
+    packets = packet_count(plan.symbols, waveform.payload_symbols)
+    images = to_float(pad_to_multiple(pixels.to(device).unsqueeze(0), codec.multiple))
+    symbols = mapper.map(codec.encode(images, plan), stamp.mode)[0].cpu()
+    if symbols.shape != (plan.symbols,):
+        raise ConfigError(
+            f"the codec must give the {plan.symbols} symbols that it planned (got {symbols.numel()})"
+        )
+    encode_ms = 1e3 * (time.perf_counter() - began)
+    nothing = torch.empty(0, dtype=torch.complex64)
+    return Transmission(stamp.nonce, stamp.id, width, height, plan, symbols, nothing, packets, encode_ms)
+
+
 class Transmitter:
     """Turns pictures into samples; numbers transmissions under one sender nonce."""
 
@@ -79,57 +128,48 @@ class Transmitter:
         self._digest, self._nonce, self._mode, self._next_id = digest, nonce, mode, 0
 
     @torch.inference_mode()
-    def transmit(self, pixels: Tensor, *, more: bool = False) -> Transmission:
+    def transmit(self, pixels: Tensor, *, more: bool = False, mode: int | None = None) -> Transmission:
         """Encode and modulate one picture.
 
         Args:
             pixels: uint8 ``[3, H, W]``.
             more: another transmission follows at once (header flag).
+            mode: for this picture; ``None``: the sender's own.
 
         Raises:
             ImageError: not a picture's shape, or larger than a header can state.
             ConfigError: the codec does not give the symbols that it planned.
             FramingError: it takes more packets than a header can number.
         """
-        _check_pixels(pixels)
-        height, width = pixels.shape[1:]
-        began = time.perf_counter()
-        plan = plan_picture(self._codec, width, height, self._mode)
-        packets = packet_count(plan.symbols, self._waveform.payload_symbols)
-        symbols = self._encode(pixels, plan)
-        encode_ms = 1e3 * (time.perf_counter() - began)
-        headers = self._headers(packets, width, height, more)
-        samples = self._modulate(headers, packetise(symbols, self._waveform.payload_symbols))
-        sent = Transmission(
-            self._nonce, self._next_id, width, height, plan, symbols, samples, packets, encode_ms
+        mode = self._mode if mode is None else mode
+        sent = encode_picture(
+            self._codec,
+            self._mapper,
+            self._waveform,
+            pixels,
+            Stamp(self._nonce, self._next_id, mode),
+            device=self._device,
         )
+        headers = self._headers(sent, mode, more)
+        samples = self._modulate(headers, packetise(sent.symbols, self._waveform.payload_symbols))
         self._next_id = (self._next_id + 1) % _IDS
-        return sent
+        return replace(sent, samples=samples)
 
-    def _encode(self, pixels: Tensor, plan: Plan) -> Tensor:
-        images = to_float(pad_to_multiple(pixels.to(self._device).unsqueeze(0), self._codec.multiple))
-        symbols = self._mapper.map(self._codec.encode(images, plan), self._mode)[0].cpu()
-        if symbols.shape != (plan.symbols,):
-            raise ConfigError(
-                f"the codec must give the {plan.symbols} symbols that it planned (got {symbols.numel()})"
-            )
-        return symbols
-
-    def _headers(self, packets: int, width: int, height: int, more: bool) -> list[Header]:
+    def _headers(self, sent: Transmission, mode: int, more: bool) -> list[Header]:
         return [
             Header(
                 digest=self._digest,
-                nonce=self._nonce,
-                transmission=self._next_id,
+                nonce=sent.nonce,
+                transmission=sent.id,
                 packet=packet,
-                packets=packets,
-                mode=self._mode,
+                packets=sent.packets,
+                mode=mode,
                 prefix=0,
                 more=more,
-                width=width,
-                height=height,
+                width=sent.width,
+                height=sent.height,
             )
-            for packet in range(packets)
+            for packet in range(sent.packets)
         ]
 
     def _modulate(self, headers: list[Header], packets: Tensor) -> Tensor:

@@ -2,38 +2,54 @@
 
 Conversions only, no signal processing. Every setting is read back and compared; every error of
 the library names the device. Transmit attenuation is at its highest from opening until all
-settings agree, and again on every way out.
+settings agree, and again on every way out. A device that is lost while it only receives is looked
+for and set up anew; what it was transmitting is lost with it, and said so.
 """
 
 import logging
 import math
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from sdrjscc.channel.base import SampleChannel
-from sdrjscc.errors import ConfigError, RadioError, SignalError
-from sdrjscc.radio._pluto_settings import LOWEST_TX_GAIN_DB, Config, Setting, settings, transmit_gain
+from sdrjscc.errors import ConfigError, RadioError
+from sdrjscc.radio._device import at_level
+from sdrjscc.radio._pluto_clock import CaptureClock
+from sdrjscc.radio._pluto_device import (
+    ADC,
+    DAC,
+    StatusBits,
+    read_back,
+    receive_channels,
+    rssi_db,
+    set_timeout,
+    temperature_c,
+)
+from sdrjscc.radio._pluto_errors import must
+from sdrjscc.radio._pluto_settings import Config, Setting, settings, silence, transmit_gain
 from sdrjscc.radio.base import Reception, Status
-from sdrjscc.units import from_db
 
 _log = logging.getLogger("sdrjscc.radio")
 
 __all__ = ["Config", "Pluto", "build"]
 
-_SILENT = transmit_gain(LOWEST_TX_GAIN_DB)
 _DAC_FULL_SCALE = 2**14
 _ADC_FULL_SCALE = 2**11
 _KERNEL_BUFFERS = 4
 _TX_BLOCK = 1024
 _LONGEST_TX_BUFFER = 1 << 18
+_LONGEST_CYCLE = 1 << 22
+_CYCLE_STEP = 4  # samples: the DMA moves 8 bytes at a time
+_HIGHEST_CODE = _ADC_FULL_SCALE - 1
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 
 def build(config: Config, *, channel: SampleChannel | None, occupied_share: float) -> "Pluto":
@@ -58,14 +74,15 @@ def build(config: Config, *, channel: SampleChannel | None, occupied_share: floa
             "radio 'pluto' needs pyadi-iio, from pip install 'sdrjscc[pluto]', and the system library "
             f"libiio 0.x, Debian's package libiio0 (got: {error})"
         ) from error
-    return Pluto(config, adi.Pluto)
+    return Pluto(config, adi.Pluto if config.antennas == 1 else adi.ad9361)
 
 
 class Pluto:
-    """A PlutoSDR with one antenna each way; see :class:`sdrjscc.radio.base.Radio`.
+    """A PlutoSDR; see :class:`sdrjscc.radio.base.Radio` and :class:`sdrjscc.radio.base.Repeater`.
 
-    The device holds four buffers and loses samples silently when they are not fetched in time:
-    ``receive`` is to be called without pause. ``dropped`` is therefore always 0.
+    The device holds four buffers and loses samples when they are not fetched in time: ``receive`` is
+    to be called without pause; it may be called in another thread than everything else. ``dropped``
+    is estimated from this host's clock where the device says that it lost samples.
 
     Attributes:
         sample_rate_hz: as asked for; once open, as read back.
@@ -77,11 +94,14 @@ class Pluto:
     def __init__(self, config: Config, connect: Callable[..., Any]) -> None:
         """Keep the configuration; ``connect(uri=...)`` opens the device (``adi.Pluto``)."""
         self.sample_rate_hz, self.center_frequency_hz = config.sample_rate_hz, config.center_frequency_hz
-        self.clock_ppm, self.antennas, self.clipped = config.clock_ppm, 1, 0
+        self.clock_ppm, self.antennas, self.clipped = config.clock_ppm, config.antennas, 0
         self._config, self._connect = config, connect
         self._sdr: Any = None
+        self._bits: StatusBits | None = None
+        self._clock: CaptureClock | None = None
         self._tx_buffer_samples = 0
         self._on_air_until_s = 0.0
+        self._overflows = self._underflows = self._saturated = self._reconnects = 0
 
     def __enter__(self) -> Self:
         """Open the device, set it up silently and only then raise its transmit gain.
@@ -91,13 +111,11 @@ class Pluto:
         """
         if self._sdr is not None:
             raise RadioError(f"pluto at {self._config.uri} must be opened once (it is open)")
-        with self._must("be there and answer"):
-            self._sdr = self._connect(uri=self._config.uri)
-        try:
-            self._set_up()
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
+        self._open()
+        now_s = time.monotonic()
+        self._clock = CaptureClock(
+            self.sample_rate_hz, self._config.rx_buffer_samples, _KERNEL_BUFFERS, now_s
+        )
         return self
 
     def __exit__(
@@ -127,46 +145,175 @@ class Pluto:
             SignalError: not a finite complex vector.
             RadioError: the device was lost, is not open, or is a receiving end.
         """
-        sdr = self._opened(self._config.transmits, "transmit")
+        self._opened(self._config.transmits, "transmit")
         codes = self._codes(samples)
+        codes = pad(codes, (0, 2 * _TX_BLOCK - len(codes) % _TX_BLOCK))
         with self._must("stay connected while it transmits"):
             self._size_tx_buffer(min(len(codes), _LONGEST_TX_BUFFER))
             for first in range(0, len(codes), self._tx_buffer_samples):
-                chunk = codes[first : first + self._tx_buffer_samples]
-                sdr.tx(pad(chunk, (0, self._tx_buffer_samples - len(chunk))).numpy())
-                airtime_s = self._tx_buffer_samples / self.sample_rate_hz
-                self._on_air_until_s = max(self._on_air_until_s, time.monotonic()) + airtime_s
+                self._queue(codes[first : first + self._tx_buffer_samples])
+                if first == 0:
+                    self._ran(DAC)  # dry before this transmission, which is no fault
+            self._underflows += self._tx_buffer_samples < len(codes) and self._ran(DAC)
+
+    def repeat(self, samples: Tensor) -> None:
+        """Send complex ``[n]`` over and over, by the device itself; see :meth:`transmit`.
+
+        What was queued before is sent first. Up to three samples of silence make n a multiple of 4.
+
+        Raises:
+            SignalError: not a finite complex vector.
+            RadioError: more than 2^22 samples or none, or the device was lost, is not open, or is a
+                receiving end.
+        """
+        sdr = self._opened(self._config.transmits, "transmit")
+        if not 0 < samples.numel() <= _LONGEST_CYCLE:
+            raise RadioError(
+                f"pluto at {self._config.uri} must be given 1 to {_LONGEST_CYCLE} samples to repeat "
+                f"(got {samples.numel()})"
+            )
+        codes = self._codes(samples)
+        codes = pad(codes, (0, -len(codes) % _CYCLE_STEP))
+        with self._must("stay connected while it transmits"):
+            self._end_tx_buffer()
+            sdr.tx_cyclic_buffer = True
+            self._on_air_until_s = math.inf
+            sdr.tx(codes.numpy())
 
     def receive(self) -> Reception:
-        """The next buffer, ``[1, rx_buffer_samples]``; waits for it, and never ends.
+        """The next buffer, ``[antennas, rx_buffer_samples]``; waits for it, and never ends.
+
+        A device that is lost is looked for during ``reconnect_s``, unless it was transmitting; the
+        time that passed is then in ``dropped``.
 
         Raises:
             RadioError: the device was lost, is not open, or is a transmitting end.
         """
-        sdr = self._opened(self._config.receives, "receive")
-        with self._must("stay connected while it receives"):
-            codes = torch.as_tensor(sdr.rx())
-        return Reception((codes / _ADC_FULL_SCALE).to(torch.complex64).reshape(1, -1))
+        self._opened(self._config.receives, "receive")
+        try:
+            codes, dropped = self._fetch()
+        except RadioError as lost:
+            self._find_again(lost)
+            codes, dropped = self._fetch(resumed=True)
+        samples = (codes / _ADC_FULL_SCALE).to(torch.complex64).reshape(self.antennas, -1)
+        return Reception(samples, dropped)
 
     def status(self) -> Status:
-        """What was clipped."""
-        return Status(clipped=self.clipped)
+        """What was counted, and, while the device answers, what it says of itself."""
+        told: dict[str, float | str] = {}
+        temperature, rssi = None, None
+        try:
+            with self._must("tell its state"):
+                if (sdr := self._sdr) is not None:
+                    told = read_back(sdr, self._config)
+                    temperature = temperature_c(sdr)
+                    rssi = rssi_db(sdr) if self._config.receives else None
+        except RadioError as error:
+            _log.warning("%s", error)
+        return Status(
+            settings=told,
+            overflows=self._overflows,
+            underflows=self._underflows,
+            clipped=self.clipped,
+            saturated=self._saturated,
+            reconnects=self._reconnects,
+            temperature_c=temperature,
+            rssi_db=rssi,
+        )
+
+    def _open(self) -> None:
+        uri = self._config.uri
+        try:
+            with self._must("be there and answer"):
+                self._sdr = self._connect(uri=uri)
+        except RadioError as error:
+            raise RadioError(
+                f"{error}; check its power, its cable and the address: iio_info -u {uri}"
+            ) from error
+        try:
+            self._set_up()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
 
     def _set_up(self) -> None:
-        sdr = self._sdr
-        self._set([_SILENT])
+        sdr, config = self._sdr, self._config
+        with self._must("answer"):
+            longest_s = max(config.rx_buffer_samples, _LONGEST_TX_BUFFER) / config.sample_rate_hz
+            set_timeout(sdr, config.timeout_s + longest_s)
+            channels = receive_channels(sdr)
+        if channels < self.antennas:
+            raise RadioError(
+                f"pluto at {config.uri} must have 2 receive channels for antennas = 2 (got 1: only "
+                "revision C and later have two, with the firmware's mode set to 2r2t)"
+            )
+        self._set(silence(self.antennas))
         with self._must("switch off its test tones"):
             sdr.tx_cyclic_buffer = False
             sdr.disable_dds()
-        self._set(settings(self._config))
+        self._set(settings(config))
         self.sample_rate_hz = float(sdr.sample_rate)
-        if self._config.receives:
-            with self._must("deliver samples"):
-                sdr.rx_buffer_size = self._config.rx_buffer_samples  # takes effect at the first rx()
-                for _ in range(_KERNEL_BUFFERS):  # filled before the carrier settled
-                    sdr.rx()
-        if self._config.transmits:
-            self._set([transmit_gain(self._config.tx_gain_db)])
+        with self._must("deliver samples"):
+            if self.antennas > 1:
+                sdr.tx_enabled_channels = [0]
+            self._bits = StatusBits(sdr)
+            self._fill()
+        if config.transmits:
+            self._set([transmit_gain(config.tx_gain_db)])
+
+    def _fill(self) -> None:
+        """Throw away what was captured before the carrier settled, and until nothing is lost any more."""
+        if not self._config.receives:
+            return
+        self._sdr.rx_buffer_size = self._config.rx_buffer_samples  # takes effect at the first rx()
+        for _ in range(_KERNEL_BUFFERS):
+            for _ in range(_KERNEL_BUFFERS):
+                self._sdr.rx()
+            if not self._ran(ADC):
+                return
+
+    def _fetch(self, *, resumed: bool = False) -> tuple[Tensor, int]:
+        """The next buffer's codes, complex ``[antennas, n]`` or ``[n]``, and what was lost before it."""
+        called_s = time.monotonic()
+        with self._must("stay connected while it receives"):
+            codes = torch.as_tensor(np.asarray(self._sdr.rx()))
+            returned_s = time.monotonic()
+            overflow = self._ran(ADC)
+        rails = torch.view_as_real(codes)
+        full = (rails >= _HIGHEST_CODE) | (rails <= -_HIGHEST_CODE)
+        self._saturated += int(full.any(dim=-1).sum())
+        self._overflows += overflow
+        if self._clock is None:
+            return codes, 0
+        if resumed:
+            return codes, self._clock.resumed(returned_s)
+        return codes, self._clock.received(called_s, returned_s, overflow)
+
+    def _find_again(self, lost: RadioError) -> None:
+        """Open the device anew, at growing intervals; a transmission that went down with it is an error."""
+        ends_s = time.monotonic() + self._config.reconnect_s
+        if not self._config.reconnect_s or time.monotonic() < self._on_air_until_s:
+            raise lost
+        _log.warning("%s; looking for it for %g s", lost, self._config.reconnect_s)
+        self.__exit__(RadioError, lost, lost.__traceback__)
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            time.sleep(pause_s)
+            try:
+                self._open()
+            except RadioError as error:
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                if time.monotonic() + pause_s > ends_s:
+                    raise RadioError(
+                        f"{lost}; not found again within {self._config.reconnect_s:g} s ({error})"
+                    ) from error
+            else:
+                self._reconnects += 1
+                _log.warning("pluto at %s was found again", self._config.uri)
+                return
+
+    def _ran(self, converter: str) -> bool:
+        return self._bits is not None and self._bits.take(converter)
 
     def _set(self, wanted: list[Setting]) -> None:
         """Apply all, then compare all: a later setting may have moved an earlier one."""
@@ -184,19 +331,10 @@ class Pluto:
                 )
 
     def _codes(self, samples: Tensor) -> Tensor:
-        """Converter codes, whole numbers in complex64 ``[m]``, closed by at least a block's silence."""
-        if samples.ndim != 1 or not samples.is_complex():
-            raise SignalError(f"samples to transmit must be a complex vector (got {tuple(samples.shape)})")
-        if not torch.isfinite(samples).all():
-            bad = int((~torch.isfinite(samples)).sum())
-            raise SignalError(
-                f"samples to transmit must be finite (got {bad} of {len(samples)} that are not)"
-            )
-        level = math.sqrt(from_db(self._config.tx_dbfs))
-        rails = torch.view_as_real(level * samples.detach().resolve_conj().to("cpu", torch.complex64))
-        self._count_clipped(int((rails.abs() > 1.0).any(dim=-1).sum()), len(samples))
-        codes = torch.view_as_complex((rails.clamp(-1.0, 1.0) * _DAC_FULL_SCALE).round())
-        return pad(codes, (0, 2 * _TX_BLOCK - len(codes) % _TX_BLOCK))
+        """Converter codes, whole numbers in complex64 ``[n]``."""
+        levelled, clipped = at_level(samples, self._config.tx_dbfs)
+        self._count_clipped(clipped, len(samples))
+        return torch.view_as_complex((torch.view_as_real(levelled) * _DAC_FULL_SCALE).round())
 
     def _count_clipped(self, clipped: int, total: int) -> None:
         self.clipped += clipped
@@ -209,24 +347,38 @@ class Pluto:
                 self._config.tx_dbfs,
             )
 
+    def _queue(self, codes: Tensor) -> None:
+        """Hand one buffer to the device; waits while four are queued."""
+        self._sdr.tx(pad(codes, (0, self._tx_buffer_samples - len(codes))).numpy())
+        airtime_s = self._tx_buffer_samples / self.sample_rate_hz
+        self._on_air_until_s = max(self._on_air_until_s, time.monotonic()) + airtime_s
+
     def _size_tx_buffer(self, length: int) -> None:
-        """Change the transmit buffer's length, which only a new buffer can have; an old one is waited for."""
+        """Change the transmit buffer's length, which only a new buffer can have."""
         if length != self._tx_buffer_samples:
-            self._drain()
-            self._sdr.tx_destroy_buffer()
+            self._end_tx_buffer()
+            self._sdr.tx_cyclic_buffer = False
             self._tx_buffer_samples = length
+
+    def _end_tx_buffer(self) -> None:
+        """End the transmit buffer: a repeated one at once, another when it has been sent."""
+        self._drain()
+        self._sdr.tx_destroy_buffer()
+        self._tx_buffer_samples, self._on_air_until_s = 0, 0.0
 
     def _drain(self) -> None:
         """Wait until what was queued has been sent: destroying a buffer cuts it off."""
-        time.sleep(max(0.0, self._on_air_until_s - time.monotonic()))
+        if math.isfinite(self._on_air_until_s):
+            time.sleep(max(0.0, self._on_air_until_s - time.monotonic()))
 
     def _stop(self) -> None:
         """Silence, in three steps that are all tried whatever happens to the others."""
-        sdr, self._sdr = self._sdr, None
+        sdr, self._sdr, self._bits = self._sdr, None, None
         self._tx_buffer_samples, self._on_air_until_s = 0, 0.0
         with self._must("stop transmitting"), ExitStack() as last_to_first:
             last_to_first.callback(sdr.rx_destroy_buffer)
-            last_to_first.callback(setattr, sdr, _SILENT.attribute, _SILENT.asked)
+            for one in silence(self.antennas):
+                last_to_first.callback(setattr, sdr, one.attribute, one.asked)
             last_to_first.callback(sdr.tx_destroy_buffer)
 
     def _opened(self, allowed: bool, action: str) -> Any:
@@ -239,27 +391,5 @@ class Pluto:
             raise RadioError(f"pluto at {self._config.uri} must be open to {action} (it is closed)")
         return self._sdr
 
-    @contextmanager
-    def _must(self, what: str) -> Iterator[None]:
-        """Turn whatever the library raises, bare ``Exception`` included, into one sentence."""
-        try:
-            yield
-        except BaseException as error:
-            _let_go_of_buffers(error)
-            if not isinstance(error, Exception):
-                raise
-            reason = str(error) or type(error).__name__
-            raise RadioError(f"pluto at {self._config.uri} must {what} (got: {reason})") from error
-
-
-def _let_go_of_buffers(error: BaseException) -> None:
-    """Clear the locals of the library's frames in the traceback.
-
-    They hold its buffers, which would then outlive ``*_destroy_buffer`` for as long as the error
-    does: transmission would not stop, and a buffer that the garbage collector frees after its
-    connection is a segmentation fault in libiio 0.x.
-    """
-    link: BaseException | None = error
-    while link is not None and not isinstance(link, RadioError):
-        traceback.clear_frames(link.__traceback__)
-        link = link.__context__
+    def _must(self, what: str) -> AbstractContextManager[None]:
+        return must(f"pluto at {self._config.uri}", what)

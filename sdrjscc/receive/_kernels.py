@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdrjscc.compiled import inlined, machine_code
+from sdrjscc.waveform._kernels import unit_phasor
 
 _Complex = NDArray[np.complex64]
 _Floats = NDArray[np.float32]
@@ -266,3 +267,52 @@ def windows(samples: _Complex, starts: _Index, out: _Complex) -> None:
     for b in range(len(starts)):
         for antenna in range(len(samples)):
             out[b, antenna] = samples[antenna, starts[b] : starts[b] + out.shape[2]]
+
+
+@machine_code("void(c8[:,:,::1],f4[:,:,::1],f8[:,::1],f8[::1],f8[:,::1],f8[:,::1])")
+def line_sums(
+    matched: _Complex,
+    strength: _Floats,
+    frequency: _Doubles,
+    lever: _Doubles,
+    line: _Doubles,
+    sums: _Doubles,
+) -> None:
+    """Add what a Gauss-Newton step needs of observations whose phase is about linear.
+
+    Phase is ``line[0] + line[1] l - line[2] l f`` cycles at lever l and frequency f, so that its
+    derivatives by the three are d = (1, l, -l f).
+
+    Args:
+        matched: ``[B, M, P]``.
+        strength: ``[B, M, P]``, w.
+        frequency: ``[M, P]``.
+        lever: ``[M]``.
+        line: ``[B, 3]``.
+        sums: ``[B, 9]``: of w d d^T the six different elements by rows, and of v d three, v being
+            the imaginary part that the line leaves; added to.
+    """
+    for b in range(_Size(matched.shape[0])):
+        for m in range(_Size(matched.shape[1])):
+            t = lever[m]
+            start, slope = line[b, 0] + line[b, 1] * t, line[b, 2] * t
+            w = w_f = w_ff = v = v_f = np.float64(0)
+            for p in range(_Size(matched.shape[2])):
+                f, weight, seen = frequency[m, p], np.float64(strength[b, m, p]), matched[b, m, p]
+                turn = unit_phasor(slope * f - start)
+                value = np.float64(seen.real * turn.imag + seen.imag * turn.real)
+                w += weight
+                w_f += weight * f
+                w_ff += weight * f * f
+                v += value
+                v_f += value * f
+            row = sums[b]
+            row[0] += w
+            row[1] += w * t
+            row[2] -= w_f * t
+            row[3] += w * t * t
+            row[4] -= w_f * t * t
+            row[5] += w_ff * t * t
+            row[6] += v
+            row[7] += v * t
+            row[8] -= v_f * t

@@ -12,6 +12,7 @@ import torch
 from scipy.special import gammainccinv
 from torch import Tensor
 
+from sdrjscc.receive.power import energy, squares
 from sdrjscc.waveform.base import (
     CHIRP_RATE,
     CHIRP_SAMPLES,
@@ -29,6 +30,7 @@ ADVANCE = HEADER.cyclic_prefix // 4
 """The FFT window opens this many samples inside the prefix: room for paths before the strongest."""
 
 _SPREAD = 24
+_FACTOR = 256
 _DOWN_FALSE_ALARM = 1e-5
 _FLOOR = 3.0
 _ALIKE = 0.9
@@ -62,10 +64,10 @@ class Locator:
         self._lags = 2 * ceil(2 * shift_max) + 2
         self.before = ceil(2 * shift_max) + _SPREAD + 2
         self.length = 2 * self.before + CHIRP_SAMPLES + CHIRP_SIZE
-        self._fft = 1 << (self.length - 1).bit_length()
+        self._fft = _FACTOR * ceil(self.length / _FACTOR)
         padded = torch.zeros(2, self._fft, dtype=torch.complex64)
         padded[:, :CHIRP_SIZE] = chirps() / CHIRP_SIZE**0.5
-        self._templates = torch.fft.fft(padded).conj().resolve_conj()
+        self._templates = torch.fft.fft(padded * self._signs(self._fft)).conj().resolve_conj()
 
     def locate(self, windows: Tensor) -> Alignment:
         """Align candidates whose up-chirp peaks at sample ``before`` of their window.
@@ -97,25 +99,31 @@ class Locator:
         """
         power, windows = self._limited(windows)
         spectrum = torch.fft.fft(windows, n=self._fft)[:, :, None] * self._templates
-        half = self._fft // 2
-        gap = spectrum.new_zeros(*spectrum.shape[:-1], self._fft)
-        fine = torch.fft.ifft(torch.cat([spectrum[..., :half], gap, spectrum[..., half:]], dim=-1))
+        fine = torch.fft.ifft(spectrum, n=2 * self._fft)
         scale = 4 / power[..., None]
         reach, centre = 2 * _SPREAD + self._lags, 2 * (self.before + CHIRP_SAMPLES)
         up = fine[:, :, 0, 2 * (self.before - _SPREAD) : 2 * (self.before + _SPREAD) + 1]
         down = fine[:, :, 1, centre - reach : centre + reach + 1]
-        first, second = ((scale * part.abs().square()).sum(1) - _FLOOR for part in (up, down))
+        first, second = ((scale * squares(part)).sum(1) - _FLOOR for part in (up, down))
         return first.clamp_min(0.0), second.clamp_min(0.0)
 
     def _limited(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Mean power under the chirps, ``[B, A]``, and the windows limited to three times its root.
 
-        What is stronger belongs to the end of another frame, and would drown this one.
+        What is stronger belongs to the end of another frame, and would drown this one. Every other
+        sample is negated, which moves the lowest frequency to the spectrum's first bin: zeros
+        behind its last then interpolate.
         """
         core = windows[..., self.before + self._lags : self.length - self.before - self._lags]
-        power = torch.view_as_real(core).square().sum((-1, -2)).clamp_min(1e-30) / core.shape[-1]
-        size = windows.abs().clamp_min(1e-15)
-        return power, windows * (_LIMIT * power.sqrt()[..., None] / size).clamp_max(1.0)
+        power = energy(core).clamp_min(1e-30) / core.shape[-1]
+        size = squares(windows).clamp_min(1e-30)
+        scale = (_LIMIT**2 * power[..., None] / size).clamp_max(1.0).sqrt()
+        return power, windows * (scale * self._signs(windows.shape[-1]))
+
+    @staticmethod
+    def _signs(count: int) -> Tensor:
+        """1, -1, 1, ..., float32 ``[count]``."""
+        return 1.0 - 2.0 * (torch.arange(count) % 2)
 
 
 def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,8 +12,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from sdrjscc.receive.estimate import TAPS, Taps, chirp_steering, lmmse, response_error, steering
+from sdrjscc.receive.estimate import TAPS, Taps, chirp_steering, lmmse, quadratic, response_error, steering
 from sdrjscc.receive.head import Head, chirp_centres, header_centres, least_noise
+from sdrjscc.receive.power import energy, squares
 from sdrjscc.waveform.base import HEADER, PAYLOAD_START, Grid
 
 LARGEST_ORDER = 4
@@ -32,12 +33,16 @@ class Known:
     Attributes:
         gram: complex64 ``[B or 1, F, K, F, K]``, weighted with the product of two polynomials.
         rhs: complex64 ``[B, A, F, K]``, weighted with one.
-        energy: float32 ``[B, A]`` of the observations.
-        count: float32 ``[B or 1]``, number of observations.
+        chirp_gram: complex64 ``[1, F, K, F, K]``, the chirps' part of ``gram``.
+        chirp_rhs: complex64 ``[B, A, F, K]``, the chirps' part of ``rhs``.
+        energy: float32 ``[B, A]`` of header and pilots.
+        count: float32 ``[B or 1]``, number of cells of header and pilots.
     """
 
     gram: Tensor
     rhs: Tensor
+    chirp_gram: Tensor
+    chirp_rhs: Tensor
     energy: Tensor
     count: Tensor
 
@@ -45,12 +50,21 @@ class Known:
         """The equations of some of the frames."""
         gram = self.gram if len(self.gram) == 1 else self.gram[rows]
         count = self.count if len(self.count) == 1 else self.count[rows]
-        return Known(gram, self.rhs[rows], self.energy[rows], count)
+        rhs, chirp_rhs = self.rhs[rows], self.chirp_rhs[rows]
+        return Known(gram, rhs, self.chirp_gram, chirp_rhs, self.energy[rows], count)
 
     def up_to(self, order: int) -> tuple[Tensor, Tensor]:
         """Gram matrix ``[B or 1, n K, n K]`` and right-hand side ``[B, A, n K]`` of n = order + 1."""
-        n = order + 1
-        return self.gram[:, :n, :, :n].flatten(3, 4).flatten(1, 2), self.rhs[:, :, :n].flatten(2)
+        return _lowest(self.gram, self.rhs, order + 1)
+
+    def cells_up_to(self, order: int) -> tuple[Tensor, Tensor]:
+        """The same of header and pilots alone."""
+        return _lowest(self.gram - self.chirp_gram, self.rhs - self.chirp_rhs, order + 1)
+
+
+def _lowest(gram: Tensor, rhs: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """The first n polynomials' part of a Gram matrix and of a right-hand side, flat."""
+    return gram[:, :n, :, :n].flatten(3, 4).flatten(1, 2), rhs[:, :, :n].flatten(2)
 
 
 @dataclass(frozen=True)
@@ -106,19 +120,21 @@ def gather(head: Head, pilots: Tensor, lost: Tensor, grid: Grid, gain: float, fu
         functions: F, polynomials of time.
     """
     index = grid.pilot_index.flatten()
-    rhs = []
+    chirp_rhs, rhs = [], []
     for chirp_at, header_at, payload_at in zip(*_weights(grid, functions), strict=True):
         chirps = gain * ((head.chirps * chirp_at[:, None]).sum(2) @ chirp_steering().conj())
         header = (head.cells * header_at[:, None]).sum(2) @ steering(HEADER).conj()
         weighted = (pilots * payload_at[:, None]).flatten(2)
         carriers = pilots.new_zeros(*pilots.shape[:2], grid.active).index_add(2, index, weighted)
+        chirp_rhs.append(chirps)
         rhs.append(chirps + header + carriers @ steering(grid).conj())
     if lost.any():
         gram, count = _normal_matrix(grid, gain, (~lost).float(), functions)
     else:
         gram, count = _full_matrix(grid, gain, functions)
-    energy = _energy(head.chirps) + _energy(head.cells) + _energy(pilots)
-    return Known(gram, torch.stack(rhs, dim=2), energy, count)
+    stacked = torch.stack(rhs, dim=2), torch.stack(chirp_rhs, dim=2)
+    of_chirps = _chirp_matrix(grid, gain, functions)
+    return Known(gram, stacked[0], of_chirps, stacked[1], energy(head.cells, 2) + energy(pilots, 2), count)
 
 
 @lru_cache(maxsize=32)
@@ -137,22 +153,33 @@ def _full_matrix(grid: Grid, gain: float, functions: int) -> tuple[Tensor, Tenso
         return _normal_matrix(grid, gain, torch.ones(1, grid.symbols), functions)
 
 
+@lru_cache(maxsize=32)
+def _chirp_matrix(grid: Grid, gain: float, functions: int) -> Tensor:
+    """Gram matrices ``[1, F, K, F, K]`` of the chirps alone."""
+    with torch.inference_mode(mode=False):
+        at = _weights(grid, functions)[0]
+        each = gain**2 * (chirp_steering().mH @ chirp_steering())
+        return torch.einsum("fi,gi,kl->fkgl", at.to(each.dtype), at.to(each.dtype), each)[None]
+
+
 def _normal_matrix(grid: Grid, gain: float, weight: Tensor, functions: int) -> tuple[Tensor, Tensor]:
-    """Gram matrices ``[B, F, K, F, K]`` and counts ``[B]`` for weights ``[B, M]`` of the OFDM symbols."""
-    chirp_at, header_at, payload_at = _weights(grid, functions)
+    """Gram matrices ``[B, F, K, F, K]`` of all that is known, for weights ``[B, M]`` of the OFDM symbols.
+
+    Returns:
+        with them the number of cells ``[B]`` of header and pilots.
+    """
+    _, header_at, payload_at = _weights(grid, functions)
     index, response = grid.pilot_index.flatten(), steering(grid)
-    of_chirps = gain**2 * (chirp_steering().mH @ chirp_steering())
     of_header = steering(HEADER).mH @ steering(HEADER)
-    gram = torch.empty(len(weight), functions, TAPS, functions, TAPS, dtype=torch.complex64)
+    gram = _chirp_matrix(grid, gain, functions).repeat(len(weight), 1, 1, 1, 1)
     for i in range(functions):
-        for j in range(i, functions):
-            fixed = (chirp_at[i] @ chirp_at[j]) * of_chirps + (header_at[i] @ header_at[j]) * of_header
+        for j in range(functions):
             each = (weight * payload_at[i] * payload_at[j])[..., None]
             each = each.expand(-1, -1, grid.pilots_per_symbol).flatten(1)
             carriers = weight.new_zeros(len(weight), grid.active).index_add(1, index, each)
-            gram[:, i, :, j] = gram[:, j, :, i] = fixed + (response.mH * carriers[:, None]) @ response
-    fixed_count = 2 * len(chirp_steering()) + HEADER.symbols * HEADER.active
-    return gram, fixed_count + weight.sum(1) * grid.pilots_per_symbol
+            fixed = (header_at[i] @ header_at[j]) * of_header
+            gram[:, i, :, j] += fixed + (response.mH * carriers[:, None]) @ response
+    return gram, HEADER.symbols * HEADER.active + weight.sum(1) * grid.pilots_per_symbol
 
 
 def largest_order(grid: Grid) -> int:
@@ -174,7 +201,7 @@ def fit(known: Known, noise_var: Tensor, order: int = 0) -> Channel:
     gram, rhs = known.up_to(order)
     for _ in range(2 if order else 1):
         taps = lmmse(gram, rhs, noise_var)
-        noise_var = _residual(known, taps, gram, rhs)
+        noise_var = _residual(known, taps, order)
     return Channel(taps, noise_var)
 
 
@@ -193,8 +220,8 @@ def moves(known: Known, channel: Channel) -> Tensor:
     noise = own.clamp_min(1e-9)[:, None] * channel.noise_var[..., None]
     constant = channel.taps.mean[..., :TAPS]
     spread = channel.taps.covariance.diagonal(dim1=-2, dim2=-1).real[..., :TAPS]
-    significant = constant.abs().square() > _SIGMAS**2 * spread
-    score = (left.abs().square() / noise * significant).sum((1, 2))
+    significant = squares(constant) > _SIGMAS**2 * spread
+    score = (squares(left) / noise * significant).sum((1, 2))
     count = significant.sum((1, 2)).float()
     moving: Tensor = score > count + _SIGMAS * count.sqrt() + _SIGMAS
     return moving
@@ -232,28 +259,25 @@ def response_over_time(channel: Channel, grid: Grid) -> tuple[Tensor, Tensor]:
     mean = torch.einsum("fm,bafc->bamc", at.to(parts.dtype), parts)
     size = (channel.order + 1, TAPS)
     blocks = channel.taps.covariance.unflatten(-1, size).unflatten(-3, size).transpose(-3, -2)
-    error = _quadratic(steering(grid), blocks).flatten(2, 3)  # of every pair of polynomials
+    error = quadratic(steering(grid), blocks).flatten(2, 3)  # of every pair of polynomials
     pairs = (at[:, None] * at).flatten(0, 1)
     return mean, torch.einsum("pm,bapc->bamc", pairs, error).clamp_min(0.0)
 
 
-def _quadratic(response: Tensor, covariance: Tensor) -> Tensor:
-    """Real part of ``r C r^H`` for each row r of ``[C, K]`` and matrix of ``[..., K, K]``: ``[..., C]``."""
-    form: Tensor = ((response @ covariance) * response.conj()).sum(-1).real
-    return form
+def _residual(known: Known, taps: Taps, order: int) -> Tensor:
+    """Noise variance ``[B, A]`` from what the taps leave of header and pilots.
 
-
-def _residual(known: Known, taps: Taps, gram: Tensor, rhs: Tensor) -> Tensor:
-    """Noise variance ``[B, A]`` from what the taps leave of the observations.
-
+    Not of the chirps: a transmitter that clips distorts all but them, and they would hide it.
     Phase, carrier and clock tracking have taken about four more degrees of freedom.
     """
+    whole, _ = known.up_to(order)
+    gram, rhs = known.cells_up_to(order)
     explained = 2 * (taps.mean.conj() * rhs).sum(-1).real
     model = (taps.mean.conj() * (gram[:, None] @ taps.mean[..., None])[..., 0]).sum(-1).real
-    freedom = known.count[:, None] - taps.used - _TRACKED
+    share = _trace(gram) / _trace(whole)
+    freedom = known.count[:, None] - share[:, None] * taps.used - _TRACKED
     return torch.maximum((known.energy - explained + model) / freedom, least_noise(known.energy / freedom))
 
 
-def _energy(values: Tensor) -> Tensor:
-    """Energy over the last two dimensions of complex values."""
-    return torch.view_as_real(values.contiguous()).square().sum((-1, -2, -3))
+def _trace(matrices: Tensor) -> Tensor:
+    return matrices.diagonal(dim1=-2, dim2=-1).real.sum(-1)

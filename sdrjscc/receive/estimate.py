@@ -94,10 +94,28 @@ def lmmse(gram: Tensor, rhs: Tensor, noise_var: Tensor) -> Taps:
 
 def response_error(taps: Taps, response: Tensor) -> Tensor:
     """Variance of the estimated channel, float32 ``[B, A, C]``, at responses ``[C, K]``."""
-    if taps.covariance.is_complex():
-        variance: Tensor = ((response @ taps.covariance) * response.conj()).sum(-1).real
-    else:
-        parts = torch.cat([response.real, response.imag])
-        power = ((parts @ taps.covariance) * parts).sum(-1)
-        variance = power.unflatten(-1, (2, len(response))).sum(-2)
-    return variance.clamp_min(0.0)
+    return quadratic(response, taps.covariance).clamp_min(0.0)
+
+
+def quadratic(response: Tensor, matrices: Tensor) -> Tensor:
+    """Real part of ``r X r^H`` for each response r of ``[C, K]`` and matrix of ``[..., K, K]``: ``[..., C]``.
+
+    As taps lie one sample apart, only the sums along a matrix's diagonals count: each turns with
+    its own difference of delays.
+    """
+    size = response.shape[1]
+    forward = response * response[:, :1].conj()
+    turns = torch.cat([forward[:, 1:].flip(1).conj(), forward], dim=1)  # from -(K - 1) to K - 1 samples
+    sums = matrices.new_zeros(*matrices.shape[:-2], 2 * size - 1)
+    sums.index_add_(-1, _differences(size).to(matrices.device), matrices.flatten(-2))
+    if not sums.is_complex():
+        return sums @ turns.real.T
+    return sums.real @ turns.real.T - sums.imag @ turns.imag.T
+
+
+@lru_cache(maxsize=4)
+def _differences(size: int) -> Tensor:
+    """Index of each element's diagonal, ``[K * K]`` int64, ascending from the upper right corner."""
+    with torch.inference_mode(mode=False):
+        index = torch.arange(size)
+        return (index[:, None] - index + size - 1).flatten()

@@ -19,6 +19,7 @@ from sdrjscc.receive.estimate import (
     response_error,
     steering,
 )
+from sdrjscc.receive.power import energy, squares
 from sdrjscc.waveform.base import (
     CHIRP_SAMPLES,
     CHIRP_SIZE,
@@ -124,7 +125,7 @@ def header_symbols(head: Head, gain: float) -> tuple[Tensor, Tensor]:
     channel = head.taps.mean @ response.T
     weight = channel.conj() / head.noise_var[..., None]
     matched = (head.cells * weight[:, :, None]).sum(1)
-    strength = (channel.abs().square() / head.noise_var[..., None]).sum(1)
+    strength = (squares(channel) / head.noise_var[..., None]).sum(1)
     error = (response_error(head.taps, response) / head.noise_var[..., None]).sum(1) / strength.clamp_min(
         1e-20
     )
@@ -165,22 +166,25 @@ def train_on_header(head: Head, known: Tensor, gain: float) -> Head:
         known: complex64 ``[B, 5, 208]``, the header's cells as sent.
         gain: amplitude of the preamble relative to the header.
     """
-    head = replace(head, cells=head.cells * known.conj()[:, None])
-    return _estimate(_turn(head, _phase_slope(head, gain)), gain)
-
-
-def _phase_slope(head: Head, gain: float) -> Tensor:
-    """Residual carrier offset in cycles per sample, float64 ``[B]``, from seven phases."""
-    weight = head.taps.mean.conj() / head.noise_var[..., None]
-    on_chirps = torch.einsum("bak,ck->bac", weight, chirp_steering().conj())
-    on_header = torch.einsum("bak,ck->bac", weight, steering(HEADER).conj())
-    sums = torch.cat(
-        [
-            gain * (head.chirps * on_chirps[:, :, None]).sum((1, 3)),
-            (head.cells * on_header[:, :, None]).sum((1, 3)),
-        ],
-        dim=-1,
+    cells = head.cells * known.conj()[:, None]
+    seen = torch.cat([gain * (head.chirps @ chirp_steering().conj()), cells @ steering(HEADER).conj()], dim=2)
+    offset = _phase_slope(head, seen)
+    turn = phasor(-offset[:, None] * head_centres())[:, None, :, None]
+    head = replace(
+        head, cfo=head.cfo + offset, chirps=head.chirps * turn[:, :, :2], cells=cells * turn[:, :, 2:]
     )
+    return _estimate(head, (seen * turn).sum(2), gain)
+
+
+def _phase_slope(head: Head, seen: Tensor) -> Tensor:
+    """Residual carrier offset in cycles per sample, float64 ``[B]``, from seven phases.
+
+    Args:
+        head: with the channel so far.
+        seen: complex64 ``[B, A, 7, K]``, right-hand sides of each chirp and header OFDM symbol.
+    """
+    weight = head.taps.mean.conj() / head.noise_var[..., None]
+    sums = (seen * weight[:, :, None]).sum((1, 3))
     times = head_centres()
     phase = (sums * sums.sum(-1, keepdim=True).conj()).angle().double()
     strength = sums.abs().double()
@@ -190,29 +194,14 @@ def _phase_slope(head: Head, gain: float) -> Tensor:
     return slope / (2 * torch.pi)
 
 
-def _turn(head: Head, offset: Tensor) -> Head:
-    """Take a further carrier offset out of the observations, about the frame's first sample."""
-    chirp_turn = phasor(-offset[:, None] * chirp_centres())
-    header_turn = phasor(-offset[:, None] * header_centres())
-    return replace(
-        head,
-        cfo=head.cfo + offset,
-        chirps=head.chirps * chirp_turn[:, None, :, None],
-        cells=head.cells * header_turn[:, None, :, None],
-    )
-
-
-def _estimate(head: Head, gain: float) -> Head:
-    """Channel and noise variance from chirps and known header together."""
-    rhs = head_rhs(head, gain)
+def _estimate(head: Head, rhs: Tensor, gain: float) -> Head:
+    """Channel from chirps and known header together, noise variance from what it leaves of the header."""
     taps = lmmse(head_gram(gain)[None], rhs, head.noise_var)
-    chirp_fit = gain * taps.mean @ chirp_steering().T
-    header_fit = taps.mean @ steering(HEADER).T
-    residual = (head.chirps - chirp_fit[:, :, None]).abs().square().sum((2, 3))
-    residual = residual + (head.cells - header_fit[:, :, None]).abs().square().sum((2, 3))
-    observations = 2 * len(chirp_bins()) + HEADER.symbols * HEADER.active
-    noise_var = residual / (observations - taps.used - 1.0)
-    return replace(head, taps=taps, noise_var=torch.maximum(noise_var, least_noise(_power(header_fit))))
+    fit = taps.mean @ steering(HEADER).T
+    cells = HEADER.symbols * HEADER.active
+    share = cells / (cells + 2 * gain**2 * len(chirp_bins()))
+    noise_var = energy(head.cells - fit[:, :, None], 2) / (cells - share * taps.used - 1.0)
+    return replace(head, taps=taps, noise_var=torch.maximum(noise_var, least_noise(_power(fit))))
 
 
 def least_noise(power: Tensor) -> Tensor:
@@ -220,11 +209,5 @@ def least_noise(power: Tensor) -> Tensor:
     return (_DYNAMIC_RANGE * power.amax(-1, keepdim=True)).clamp_min(_TINY)
 
 
-def head_rhs(head: Head, gain: float) -> Tensor:
-    """Right-hand side ``[B, A, K]`` of chirps and known header."""
-    chirps = gain * (head.chirps.sum(2) @ chirp_steering().conj())
-    return chirps + head.cells.sum(2) @ steering(HEADER).conj()
-
-
 def _power(values: Tensor) -> Tensor:
-    return values.abs().square().mean(-1)
+    return energy(values) / values.shape[-1]

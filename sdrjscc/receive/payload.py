@@ -20,8 +20,9 @@ from sdrjscc.receive.channel import (
 from sdrjscc.receive.equalise import Turn, combining_weights, data_symbols
 from sdrjscc.receive.estimate import TAPS, chirp_steering, steering
 from sdrjscc.receive.head import Head, chirp_frequencies, head_centres
-from sdrjscc.receive.track import Line, Pilots, Track, fit_line, follow, head_walk, line_cycles
-from sdrjscc.waveform.base import HEADER, PAYLOAD_START, Grid, phasor
+from sdrjscc.receive.power import squares
+from sdrjscc.receive.track import Pilots, Track, fit_line, follow, head_walk, still
+from sdrjscc.waveform.base import HEADER, PAYLOAD_START, Grid, tilted_phasor
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def read_payload(
     known = seen * (grid.pilots.conj() * (~lost).to(seen.dtype)[:, None, :, None])
     pilots = _match(known, head, grid, gain, (~lost).float())
     track = follow(pilots, fit_line(pilots, sco_max))
-    still, known = _still_head(head, pilots, track), known * _still(pilots, track)
-    equations = gather(still, known, lost, grid, gain)
+    level, known = _still_head(head, pilots, track), known * _still(pilots, track)
+    equations = gather(level, known, lost, grid, gain)
     channel = fit(equations, head.noise_var)
     cells = _Cells(spectra, _turn(head, track, pilots, grid), track.variance.masked_fill(lost, torch.inf))
     symbols, variance, snr = _equalise(cells, channel, grid)
@@ -92,7 +93,7 @@ def read_payload(
     moving = moves(equations, channel).nonzero()[:, 0]
     if len(moving):
         some = moving.tolist()
-        more = gather(still.select(some), known[moving], lost[moving], grid, gain, largest_order(grid) + 1)
+        more = gather(level.select(some), known[moving], lost[moving], grid, gain, largest_order(grid) + 1)
         for rows, found in moving_channels(more, channel.select(moving)):
             at = moving[rows]
             symbols[at], variance[at], snr[at] = _equalise(cells.select(at), found, grid)
@@ -117,7 +118,7 @@ class _Cells:
 def _equalise(cells: _Cells, channel: Channel, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
     """Symbols and noise variances ``[B, M, D]`` and the SNR ``[B]`` over one kind of channel."""
     mean, error = response_over_time(channel, grid)
-    snr = (mean.abs().square().mean((-1, -2)) / channel.noise_var).sum(-1)
+    snr = (squares(mean).mean((-1, -2)) / channel.noise_var).sum(-1)
     weights, variance = combining_weights(mean, error, channel.noise_var)
     weights = weights * _amplitude(grid)
     symbols, variance = data_symbols(cells.spectra, weights, variance, cells.turn, cells.phase_var, grid)
@@ -128,8 +129,8 @@ def _seen_pilots(spectra: Tensor, head: Head, grid: Grid) -> Tensor:
     """Pilots as received, ``[B, A, M, P]``, relative to the head's carrier and strongest path."""
     index = grid.bins[grid.pilot_index].expand(*spectra.shape[:2], -1, -1)
     start, cycles = _anchor(head, grid)
-    at = grid.carriers[grid.pilot_index]
-    turn = phasor(start[..., None] + cycles[:, None, None] * at)
+    at = grid.carriers[grid.pilot_index].double()
+    turn = tilted_phasor(start, cycles[:, None], at)
     return spectra.gather(-1, index) * (_amplitude(grid) * turn)[:, None]
 
 
@@ -150,7 +151,7 @@ def _match(known: Tensor, head: Head, grid: Grid, gain: float, weight: Tensor) -
     channel = head.taps.mean @ steering(grid).T
     on_pilots = channel[..., grid.pilot_index]
     matched = (known * (on_pilots.conj() / noise[..., None])).sum(1)
-    strength = (on_pilots.abs().square() / noise[..., None]).sum(1) * weight[..., None]
+    strength = (squares(on_pilots) / noise[..., None]).sum(1) * weight[..., None]
     on_chirps = gain * head.taps.mean @ chirp_steering().T
     on_header = head.taps.mean @ steering(HEADER).T
     sums = torch.cat(
@@ -160,8 +161,8 @@ def _match(known: Tensor, head: Head, grid: Grid, gain: float, weight: Tensor) -
         ],
         dim=-1,
     )
-    chirp_strength = (on_chirps.abs().square() / noise).sum((1, 2))
-    header_strength = (on_header.abs().square() / noise).sum((1, 2))
+    chirp_strength = (squares(on_chirps) / noise).sum((1, 2))
+    header_strength = (squares(on_header) / noise).sum((1, 2))
     strengths = torch.cat(
         [chirp_strength[:, None].expand(-1, 2), header_strength[:, None].expand(-1, HEADER.symbols)], dim=-1
     )
@@ -178,22 +179,16 @@ def _match(known: Tensor, head: Head, grid: Grid, gain: float, weight: Tensor) -
 
 def _still(pilots: Pilots, track: Track) -> Tensor:
     """Phasor ``[B, 1, M, P]`` that takes the tracked phase out of the pilots."""
-    cycles = line_cycles(track.line, pilots.time - pilots.anchor, pilots.frequency)
-    return phasor(-cycles - track.walk[..., None] / (2 * pi))[:, None]
+    return still(track.line, pilots.time - pilots.anchor, pilots.frequency, track.walk)[:, None]
 
 
 def _still_head(head: Head, pilots: Pilots, track: Track) -> Head:
     """The head with the tracked phase taken out."""
     walk = head_walk(pilots, track)
     lever = pilots.head_time - pilots.anchor
-    chirps = _head_turn(track.line, lever[:2], chirp_frequencies(), walk[:, :2])
-    cells = _head_turn(track.line, lever[2:], HEADER.frequencies, walk[:, 2:])
-    return replace(head, chirps=head.chirps * chirps, cells=head.cells * cells)
-
-
-def _head_turn(line: Line, lever: Tensor, frequency: Tensor, walk: Tensor) -> Tensor:
-    cycles = line_cycles(line, lever, frequency.expand(len(lever), -1))
-    return phasor(-cycles - walk[..., None].double() / (2 * pi))[:, None]
+    chirps = still(track.line, lever[:2], chirp_frequencies(), walk[:, :2])
+    cells = still(track.line, lever[2:], HEADER.frequencies, walk[:, 2:])
+    return replace(head, chirps=head.chirps * chirps[:, None], cells=head.cells * cells[:, None])
 
 
 def _turn(head: Head, track: Track, pilots: Pilots, grid: Grid) -> Turn:

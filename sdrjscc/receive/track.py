@@ -13,10 +13,11 @@ from math import ceil, pi
 import torch
 from torch import Tensor
 
-from sdrjscc.waveform.base import phasor
+from sdrjscc.waveform.base import phasor, tilted_phasor
 
 _CFO_REACH = 5e-5
 _BOX = 9
+_ELEMENTS = torch.tensor([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
 _RATIOS = torch.cat([torch.zeros(1), 10.0 ** torch.arange(-5.0, 3.01, 0.25)])
 
 
@@ -119,52 +120,60 @@ def _search(pilots: Pilots, sco_max: float) -> tuple[Tensor, Tensor]:
 
 def _improve(pilots: Pilots, line: Line, sco_max: float) -> Line:
     """One Gauss-Newton step: the imaginary parts are linear in the three unknowns."""
-    lever = pilots.time - pilots.anchor
-    head_lever = pilots.head_time - pilots.anchor
-    turned = pilots.matched * phasor(-line_cycles(line, lever, pilots.frequency))
-    head = pilots.head * phasor(-line_cycles(line, head_lever, torch.zeros(len(head_lever), 1)))[..., 0]
-    design = torch.cat(
-        [_design(head_lever, torch.zeros(len(head_lever), 1)), _design(lever, pilots.frequency)]
-    )
-    value = torch.cat([head, turned.flatten(1)], dim=1).imag.double()
-    weight = torch.cat([pilots.head_strength, pilots.strength.flatten(1)], dim=1).double()
-    scale = torch.tensor([1.0, 1.0 / float(lever[-1]), 1.0 / float(lever[-1])], dtype=torch.float64)
-    design = design * scale
-    outer = (design[:, :, None] * design[:, None, :]).flatten(1)
-    information = 2 * (weight @ outer).unflatten(1, (3, 3))
-    prior = torch.zeros(3, dtype=torch.float64)
-    prior[2] = 3.0 / (2 * pi * max(sco_max, 1e-9) / scale[2]) ** 2
-    information = information + torch.diag(prior) + 1e-9 * torch.eye(3, dtype=torch.float64)
+    sums = _sums(pilots, line)
+    longest = float(pilots.time[-1]) - pilots.anchor
+    scale = torch.tensor([1.0, 1.0 / longest, 1.0 / longest], dtype=torch.float64)
+    prior = torch.tensor([0.0, 0.0, 3.0 / (2 * pi * max(sco_max, 1e-9) * longest) ** 2], dtype=torch.float64)
+    matrix = sums[:, _ELEMENTS] * (scale[:, None] * scale)
+    information = 2 * matrix + torch.diag(prior + 1e-9)
     now = torch.stack([line.phase, 2 * pi * line.cfo, 2 * pi * line.sco], dim=-1)
-    rhs = 2 * (value @ design) - prior * now / scale
+    rhs = 2 * sums[:, 6:] * scale - prior * now / scale
     covariance = torch.linalg.inv(information)
     now = now + (covariance @ rhs[..., None])[..., 0] * scale
     covariance = covariance * scale[:, None] * scale
     return Line(now[:, 0], now[:, 1] / (2 * pi), now[:, 2] / (2 * pi), covariance)
 
 
-def _design(lever: Tensor, frequency: Tensor) -> Tensor:
-    """Derivative of phase by (phase, 2 pi cfo, 2 pi sco): ``[M * P, 3]``."""
-    lever = lever[:, None].expand(frequency.shape)
-    return torch.stack([torch.ones_like(lever), lever, -frequency * lever], dim=-1).flatten(0, 1)
+def _sums(pilots: Pilots, line: Line) -> Tensor:
+    """See :func:`sdrjscc.receive._kernels.line_sums`: over pilots and head, ``[B, 9]``."""
+    from sdrjscc.receive import _kernels
+
+    at = torch.stack([line.phase / (2 * pi), line.cfo, line.sco], dim=-1).numpy()
+    sums = torch.zeros(len(at), 9, dtype=torch.float64)
+    centre = torch.zeros(len(pilots.head_time), 1, dtype=torch.float64)
+    for matched, strength, frequency, time in (
+        (pilots.matched, pilots.strength, pilots.frequency, pilots.time),
+        (pilots.head[..., None], pilots.head_strength[..., None], centre, pilots.head_time),
+    ):
+        _kernels.line_sums(
+            matched.contiguous().numpy(),
+            strength.contiguous().numpy(),
+            frequency.contiguous().numpy(),
+            (time - pilots.anchor).numpy(),
+            at,
+            sums.numpy(),
+        )
+    return sums
 
 
-def line_cycles(line: Line, lever: Tensor, frequency: Tensor) -> Tensor:
-    """Phase of the line in cycles, float64 ``[B, M, P]``.
+def still(line: Line, lever: Tensor, frequency: Tensor, walk: Tensor | None = None) -> Tensor:
+    """Phasors complex64 ``[B, M, P]`` that take the line out.
 
     Args:
         line: see there.
         lever: float64 ``[M]``, samples from the anchor.
         frequency: float64 ``[M, P]`` or ``[P]``, cycles per sample.
+        walk: ``[B, M]`` rad, to be taken out as well.
     """
-    common = line.phase[:, None] / (2 * pi) + line.cfo[:, None] * lever
-    return common[..., None] - line.sco[:, None, None] * lever[:, None] * frequency
+    phase = line.phase[:, None] if walk is None else line.phase[:, None] + walk
+    common = phase / (2 * pi) + line.cfo[:, None] * lever
+    return tilted_phasor(-common, line.sco[:, None] * lever, frequency)
 
 
 def follow(pilots: Pilots, line: Line) -> Track:
     """Smooth what phase the line leaves, with a random walk of estimated strength."""
     lever = pilots.time - pilots.anchor
-    sums = (pilots.matched * phasor(-line_cycles(line, lever, pilots.frequency))).sum(-1)
+    sums = (pilots.matched * still(line, lever, pilots.frequency)).sum(-1)
     strength = pilots.strength.sum(-1)
     guess = _unwrapped(sums)
     offset = (sums * torch.polar(torch.ones_like(guess), -guess)).imag / strength.clamp_min(1e-20)
@@ -185,7 +194,7 @@ def head_walk(pilots: Pilots, track: Track) -> Tensor:
     Each is measured by itself, and believed as far as a walk of the payload's strength allows.
     """
     lever = pilots.head_time - pilots.anchor
-    turned = pilots.head * phasor(-line_cycles(track.line, lever, torch.zeros(len(lever), 1)))[..., 0]
+    turned = pilots.head * still(track.line, lever, lever.new_zeros(1))[..., 0]
     noise = 0.5 / pilots.head_strength.clamp_min(1e-20)
     prior = track.step[:, None] * track.walk.shape[-1] / 2
     return turned.angle() * (prior / (prior + noise))

@@ -72,13 +72,14 @@ def _turned(samples: Tensor, starts: Tensor, tones: Tensor) -> Tensor:
     flat = samples.as_strided((int(starts.max()) + length,), (1,)).numpy()
     rows, factors = starts.contiguous().numpy(), tones.contiguous().numpy()
     each = max(1, _AT_ONCE // (starts.shape[1] * length))
-    spectra = []
+    spectra = torch.empty(*rows.shape, length, dtype=torch.complex64)
+    turned = torch.empty(min(each, len(rows)), rows.shape[1], length, dtype=torch.complex64)
     for first in range(0, len(rows), each):
-        some = slice(first, first + each)
-        turned = torch.empty(*rows[some].shape, length, dtype=torch.complex64)
-        _kernels.turn(flat, rows[some], factors[some], turned.numpy())
-        spectra.append(torch.fft.fft(turned, norm="ortho"))
-    return torch.cat(spectra)
+        target = spectra[first : first + each]
+        source, some = turned[: len(target)], slice(first, first + each)
+        _kernels.turn(flat, rows[some], factors[some], source.numpy())
+        torch.fft.fft(source, norm="ortho", out=target)
+    return spectra
 
 
 def to_samples(spectrum: Tensor) -> Tensor:
@@ -102,5 +103,28 @@ def tone(frequency: Tensor, length: int, first: int = 0) -> Tensor:
 
 def phasor(cycles: Tensor) -> Tensor:
     """Unit phasor ``exp(2j pi cycles)`` as complex64, reduced to half a turn in float64 first."""
+    if cycles.device.type == "cpu" and not cycles.requires_grad:
+        from sdrjscc.waveform import _kernels
+
+        out = torch.empty(cycles.shape, dtype=torch.complex64)
+        _kernels.phasors(cycles.double().contiguous().view(-1).numpy(), out.view(-1).numpy())
+        return out
     angle = (cycles - cycles.round()).float() * (2.0 * torch.pi)
     return torch.complex(torch.cos(angle), torch.sin(angle))
+
+
+def tilted_phasor(start: Tensor, slope: Tensor, at: Tensor) -> Tensor:
+    """Unit phasors ``exp(2j pi (start + slope * at))``, complex64 ``[B, M, P]``, on the CPU.
+
+    Args:
+        start: cycles, float64 ``[B, M]``.
+        slope: cycles for each unit of ``at``, float64, broadcastable to ``[B, M]``.
+        at: float64, broadcastable to ``[M, P]``.
+    """
+    from sdrjscc.waveform import _kernels
+
+    places = at.expand(start.shape[1], at.shape[-1]).contiguous()
+    out = torch.empty(*start.shape, places.shape[-1], dtype=torch.complex64)
+    slope = slope.expand(start.shape).contiguous()
+    _kernels.tilted(start.contiguous().numpy(), slope.numpy(), places.numpy(), out.numpy())
+    return out

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from sdrjscc.waveform._fft import phasor, to_samples, to_spectrum, tone, turned_spectrum
+from sdrjscc.waveform._fft import phasor, tilted_phasor, to_samples, to_spectrum, tone, turned_spectrum
 from sdrjscc.waveform._grid import Grid
 from sdrjscc.waveform._preamble import (
     CHIRP_RATE,
@@ -39,6 +39,7 @@ __all__ = [
     "phasor",
     "preamble",
     "table",
+    "tilted_phasor",
     "to_samples",
     "to_spectrum",
     "tone",

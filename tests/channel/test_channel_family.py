@@ -3,18 +3,20 @@
 import pytest
 import torch
 from pydantic import ValidationError
+from sounding_files import example_path
 
 from sdrjscc import plugins
 from sdrjscc.channel.base import Realisation, SampleChannel, SymbolChannel
 from sdrjscc.errors import SignalError
 
 NAMES = plugins.available("channel")
+REQUIRED = {"recorded": {"path": str(example_path())}}
 
 
 def built(name):
     plugin = plugins.load("channel", name)
     table = {"snr_db": 10.0} if "snr_db" in plugin.config.model_fields else {}
-    return plugin.build(plugin.config(**table))
+    return plugin.build(plugin.config(**table, **REQUIRED.get(name, {})))
 
 
 SYMBOLS = [name for name in NAMES if isinstance(built(name), SymbolChannel)]
@@ -31,17 +33,17 @@ def realise(name, samples, generator):
 
 def test_every_plugin_is_one_kind_of_channel():
     assert set(SYMBOLS) | set(SAMPLES) == set(NAMES)
-    assert {"awgn", "fading"} <= set(SYMBOLS)
-    assert {"awgn", "chain"} <= set(SAMPLES)
+    assert {"awgn", "fading", "recorded"} <= set(SYMBOLS)
+    assert {"awgn", "chain", "recorded"} <= set(SAMPLES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_configuration_is_frozen_and_strict(name):
-    config = plugins.load("channel", name).config
+    config, required = plugins.load("channel", name).config, REQUIRED.get(name, {})
     with pytest.raises(ValidationError):
-        config(no_such_key=1)
+        config(**required, no_such_key=1)
     with pytest.raises(ValidationError):
-        setattr(config(), next(iter(config.model_fields)), None)
+        setattr(config(**required), next(iter(config.model_fields)), None)
 
 
 @pytest.mark.parametrize("name", SYMBOLS)

@@ -69,11 +69,19 @@ def test_a_mode_that_cannot_be() -> None:
     with pytest.raises(ConfigError, match=r"\(got -1\)"):
         Link(link(mode=-1))
     with pytest.raises(ConfigError, match=r"mode must be given .* not configured \(modulation orders 0: 4"):
-        Link(link(channel=None))
+        sending_mode(build_parts(link(channel=None)))
     analog = {"codec": {"name": "dsc_jscc", "weights": "untrained"}, "mapping": {"name": "analog"}}
     with pytest.raises(ConfigError, match=r"mode must be 0 for mapping analog \(got 16\)"):
         Link(link(mode=16, **analog))
     assert sending_mode(build_parts(link(channel=None, **analog))) == 0
+
+
+def test_auto_follows_the_receiver_where_the_channel_has_no_snr() -> None:
+    """The first picture takes the lowest order; the next one what its receiver measured: no noise at all."""
+    pixels = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    with Link(link(channel=None)) as one:
+        modes = [one.send(pixels).plan.mode for _ in range(2)]
+    assert modes == [0, 2]
 
 
 def test_the_mode_is_not_in_the_digest() -> None:

@@ -108,6 +108,7 @@ class FakePluto:
         if not device.present:
             raise Exception("No device found")
         self._device, self.uri = device, uri
+        self.ctx = Context()
         self.rx_buffer_size = 1024
         self._cyclic = False
         self._rx_buffer = self._tx_buffer = None
@@ -192,6 +193,18 @@ class FakePluto:
         if not isinstance(value, float | int):
             raise Exception("Value must be a float")
         self._device.write(attribute, float(value))
+
+
+class Context:
+    """libiio's context, of firmware that tells nothing beyond what pyadi-iio needs."""
+
+    attrs = {}
+
+    def set_timeout(self, milliseconds):
+        assert isinstance(milliseconds, int)
+
+    def find_device(self, name):
+        return None
 
 
 class Buffer:

@@ -49,6 +49,26 @@ def test_a_server_that_dies_while_receiving_names_the_address(plug_in, clock):
         pluto.receive()
 
 
+def test_a_device_that_stays_away_is_looked_for_at_growing_intervals(plug_in, clock):
+    device = plug_in()
+    sentence = "must stay connected while it receives .*Broken pipe.*; not found again within 5 s"
+    with pytest.raises(RadioError, match=sentence), radio(reconnect_s=5.0) as pluto:
+        device.dies_at = "rx"
+        pluto.receive()
+    assert clock.waited == pytest.approx(0.1 + 0.2 + 0.4 + 0.8 + 1.6)
+    with pytest.raises(RadioError, match="it is closed"):
+        pluto.receive()
+
+
+def test_saturated_codes_are_those_at_either_end(plug_in, clock):
+    codes = np.zeros(2048, dtype=np.complex128)
+    codes[:6] = 2047, -2048, -2047j, 2046 - 2046j, 2047 + 2047j, 1
+    plug_in(source=lambda length: codes[:length])
+    with radio(end="receive") as pluto:
+        pluto.receive()
+        assert pluto.status().saturated == 4
+
+
 def test_codes_are_scaled_rounded_and_followed_by_silence(plug_in, clock):
     device = plug_in()
     samples = noise(3000, power=0.5)

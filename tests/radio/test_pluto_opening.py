@@ -31,6 +31,11 @@ def positions(device, entry):
         ({"sample_rate_hz": 520e3}, "sample_rate_hz: .*greater than or equal to 521000"),
         ({"tx_gain_db": 1.0}, "tx_gain_db: .*less than or equal to 0"),
         ({"tx_gain_db": -90.0}, "tx_gain_db: .*greater than or equal to -89.75"),
+        ({"tx_gain_db": -5.0}, r"tx_gain_db must be at most tx_gain_max_db = -10 \(got -5\)"),
+        ({"tx_gain_db": -29.0, "tx_gain_max_db": -30.0}, "tx_gain_db must be at most tx_gain_max_db = -30"),
+        ({"antennas": 3}, "antennas: .*less than or equal to 2"),
+        ({"timeout_s": 0.0}, "timeout_s: .*greater than or equal to 0.1"),
+        ({"reconnect_s": -1.0}, "reconnect_s: .*greater than or equal to 0"),
         ({"rx_gain_db": 72.0}, "rx_gain_db: .*less than or equal to 71"),
         ({"rx_gain_db": None}, "rx_gain_db must be given"),
         ({"gain_mode": "slow_attack"}, "and only there"),
@@ -49,6 +54,11 @@ def test_the_transmit_gain_is_low_unless_asked_for():
     config = Config(uri=URI, center_frequency_hz=1e9, end="transmit")
     assert config.tx_gain_db <= -40
     assert config.gain_mode == "manual"
+    assert Config(uri=URI, center_frequency_hz=1e9, end="transmit", tx_gain_db=0, tx_gain_max_db=0)
+
+
+def test_a_profile_may_say_what_the_device_is():
+    assert Config(uri=URI, center_frequency_hz=1e9, rx_gain_db=0, device="ADALM-PLUTO (AD9363)").device
 
 
 def test_a_software_channel_is_refused():
@@ -201,7 +211,8 @@ def test_a_refused_setting_is_named_with_what_was_asked(plug_in, clock):
 def test_no_device_names_the_address(plug_in, clock):
     plug_in(present=False)
     with pytest.raises(
-        RadioError, match=rf"^pluto at {URI} must be there and answer \(got: No device found\)$"
+        RadioError,
+        match=rf"^pluto at {URI} must be there and answer \(got: No device found\); check its power",
     ):
         radio().__enter__()
 

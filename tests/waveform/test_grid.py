@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdrjscc.errors import SignalError
-from sdrjscc.waveform.base import HEADER, Grid, to_samples, to_spectrum, tone
+from sdrjscc.waveform.base import HEADER, Grid, phasor, tilted_phasor, to_samples, to_spectrum, tone
 
 
 def random_cells(grid: Grid, batch: int = 2, seed: int = 0) -> torch.Tensor:
@@ -93,3 +93,20 @@ def test_tables_first_made_by_a_receiver_still_serve_training():
 def test_wrong_number_of_symbols_is_refused():
     with pytest.raises(SignalError, match="must be filled with 1000 symbols \\(got 999\\)"):
         HEADER.fill(torch.zeros(1, 999, dtype=torch.complex64))
+
+
+def test_phasors_are_exact_to_single_precision():
+    cycles = torch.linspace(-3000.3, 3000.7, 40_001, dtype=torch.float64)
+    angle = 2 * torch.pi * cycles
+    truth = torch.complex(torch.cos(angle), torch.sin(angle))
+    assert (phasor(cycles) - truth).abs().max() < 1e-6
+    carrying = cycles.clone().requires_grad_()  # where a gradient flows it is another path
+    assert (phasor(carrying).detach() - truth).abs().max() < 1e-6
+
+
+def test_tilted_phasors_are_those_of_the_sum():
+    start = torch.tensor([[0.1, -7.3], [1e4, 0.49]], dtype=torch.float64)
+    slope, at = torch.tensor([[0.01], [-0.2]], dtype=torch.float64), torch.arange(-4.0, 5.0).double()
+    found = tilted_phasor(start, slope, at)
+    assert found.shape == (2, 2, 9)
+    assert torch.allclose(found, phasor(start[..., None] + slope[..., None] * at), atol=1e-6)

@@ -1,0 +1,139 @@
+"""What a SoapySDR device is asked for: the configuration and the list of settings made from it."""
+
+from functools import partial
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from sdrjscc.config import Section
+from sdrjscc.radio._device import Setting
+
+
+class Config(Section):
+    """``name = "soapy"``: a LimeSDR, HackRF, bladeRF, ... through its SoapySDR module.
+
+    Attributes:
+        args: SoapySDR device arguments, ``driver=lime`` or ``driver=hackrf,serial=...``.
+        center_frequency_hz: carrier, of both directions.
+        sample_rate_hz: of both directions.
+        end: what this device does on the link; only a transmitting end ever raises its gain. A
+            half-duplex device (HackRF) is one end, never both.
+        antennas: receive channels 0 and 1.
+        tx_gain_db: transmit gain; the device's lowest where left out.
+        tx_gain_max_db: what ``tx_gain_db`` may be at most, for the sake of what is connected.
+        tx_dbfs: level of samples of unit power; OFDM peaks are 12 dB up.
+        rx_gain_db: receive gain, of all channels; a receiving end must give it. Automatic gain
+            is switched off.
+        gain_tolerance_db: how far off a gain may read back; half of the device's steps.
+        tx_antenna, rx_antenna: connectors; the device's own choice where left out.
+        rf_bandwidth_hz: analog filters; the device's own choice where left out.
+        clock_source: of the reference, by the device's names; its own where left out.
+        clock_ppm: accuracy of the reference; 20 ppm are those of a plain crystal.
+        rx_buffer_samples: samples per reception.
+        device: what it is, in words; for people and recordings.
+    """
+
+    args: str = Field(examples=["driver=lime"])
+    center_frequency_hz: float = Field(ge=100e3, le=12e9, examples=[2.45e9])
+    sample_rate_hz: float = Field(2e6, ge=100e3, le=100e6)
+    end: Literal["transmit", "receive", "both"] = "both"
+    antennas: int = Field(1, ge=1, le=2)
+    tx_gain_db: float | None = Field(None, ge=-100, le=120)
+    tx_gain_max_db: float | None = Field(None, ge=-100, le=120)
+    tx_dbfs: float = Field(-12.0, ge=-40, le=0)
+    rx_gain_db: float | None = Field(None, ge=-50, le=120, examples=[30.0])
+    gain_tolerance_db: float = Field(0.5, ge=0, le=6)
+    tx_antenna: str | None = None
+    rx_antenna: str | None = None
+    rf_bandwidth_hz: float | None = Field(None, ge=100e3, le=100e6)
+    clock_source: str | None = None
+    clock_ppm: float = Field(20.0, ge=0, le=100)
+    rx_buffer_samples: int = Field(65_536, ge=1024, le=1 << 20)
+    device: str | None = None
+
+    @field_validator("args")
+    @classmethod
+    def _names_a_driver(cls, args: str) -> str:
+        pairs = [part.partition("=") for part in args.split(",")]
+        if not any(key.strip() == "driver" and value.strip() for key, _, value in pairs):
+            raise ValueError("must name a driver, such as driver=lime or driver=hackrf,serial=...")
+        return args
+
+    @model_validator(mode="after")
+    def _gains_fit(self) -> Self:
+        gain, most = self.tx_gain_db, self.tx_gain_max_db
+        if gain is not None and most is not None and gain > most:
+            raise ValueError(f"tx_gain_db must be at most tx_gain_max_db = {most:g} (got {gain:g})")
+        if self.receives and self.rx_gain_db is None:
+            raise ValueError("rx_gain_db must be given where end is receive or both")
+        return self
+
+    @property
+    def transmits(self) -> bool:
+        """Whether this end may transmit."""
+        return self.end != "receive"
+
+    @property
+    def receives(self) -> bool:
+        """Whether this end may receive."""
+        return self.end != "transmit"
+
+    @property
+    def rx_channels(self) -> list[int]:
+        """The receive channels of this end."""
+        return list(range(self.antennas)) if self.receives else []
+
+
+def transmit_gain(device: Any, config: Config, direction: int, gain_db: float) -> Setting:
+    """The transmit gain of channel 0; ``direction`` is the library's code."""
+    return Setting(
+        "tx_gain_db",
+        gain_db,
+        partial(device.setGain, direction, 0, gain_db),
+        partial(device.getGain, direction, 0),
+        config.gain_tolerance_db,
+    )
+
+
+def settings(device: Any, config: Config, rx: int, tx: int) -> list[Setting]:
+    """All but the transmit gain; ``rx`` and ``tx`` are the library's codes of the directions.
+
+    Tolerances: a rate may be off by as much as a clock; a synthesiser without a digital mixer
+    steps by up to a kilohertz; analog filters come in coarse steps, but must not be narrower.
+    """
+    wanted = []
+    if config.clock_source is not None:
+        source = config.clock_source
+        write = partial(device.setClockSource, source)
+        wanted.append(Setting("clock_source", source, write, device.getClockSource))
+    for channel in config.rx_channels:
+        wanted += _direction(device, config, rx, "rx", channel)
+        if device.hasGainMode(rx, channel):
+            write = partial(device.setGainMode, rx, channel, False)
+            wanted.append(Setting("automatic gain", 0.0, write, partial(device.getGainMode, rx, channel)))
+        if config.rx_gain_db is not None:
+            write = partial(device.setGain, rx, channel, config.rx_gain_db)
+            read = partial(device.getGain, rx, channel)
+            wanted.append(Setting("rx_gain_db", config.rx_gain_db, write, read, config.gain_tolerance_db))
+    return wanted + (_direction(device, config, tx, "tx", 0) if config.transmits else [])
+
+
+def _direction(device: Any, config: Config, direction: int, way: str, channel: int) -> list[Setting]:
+    """Connector, rate, carrier and filters of one channel, ``way`` being ``rx`` or ``tx``."""
+
+    def setting(key: str, asked: float | str, name: str, tolerance: float) -> Setting:
+        write = partial(getattr(device, f"set{name}"), direction, channel, asked)
+        return Setting(
+            key, asked, write, partial(getattr(device, f"get{name}"), direction, channel), tolerance
+        )
+
+    wanted = []
+    connector = config.rx_antenna if way == "rx" else config.tx_antenna
+    if connector is not None:
+        wanted.append(setting(f"{way}_antenna", connector, "Antenna", 0.0))
+    rate = config.sample_rate_hz
+    wanted.append(setting("sample_rate_hz", rate, "SampleRate", 1e-5 * rate))
+    wanted.append(setting("center_frequency_hz", config.center_frequency_hz, "Frequency", 1e3))
+    if (bandwidth := config.rf_bandwidth_hz) is not None:
+        wanted.append(setting("rf_bandwidth_hz", bandwidth, "Bandwidth", 0.1 * bandwidth))
+    return wanted

@@ -1,0 +1,172 @@
+"""What a USRP is asked for: the configuration and the list of settings made from it."""
+
+from functools import partial
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from sdrjscc.config import Section
+from sdrjscc.radio._device import Setting
+
+_IDENTIFIES = ("type", "addr", "serial", "name", "resource", "mgmt_addr")
+_EXAMPLE = "such as type=b200 or addr=192.168.10.2"
+
+Source = Literal["internal", "external", "gpsdo"]
+
+
+class Config(Section):
+    """``name = "usrp"``: a USRP of Ettus Research or National Instruments, through UHD.
+
+    Attributes:
+        args: UHD device address, ``type=b200``, ``serial=30C5678`` or ``addr=192.168.10.2``.
+        center_frequency_hz: carrier, of both directions.
+        sample_rate_hz: of both directions; the master clock rate over a whole number.
+        end: what this device does on the link; only a transmitting end ever raises its gain.
+        antennas: receive channels 0 and 1, on one clock and one start.
+        tx_gain_db: transmit gain; 0 is the lowest of every daughterboard.
+        tx_gain_max_db: what ``tx_gain_db`` may be at most, for the sake of what is connected.
+        tx_dbfs: level of samples of unit power; OFDM peaks are 12 dB up.
+        rx_gain_db: receive gain, of all channels; a receiving end must give it.
+        tx_antenna, rx_antenna: connector, ``TX/RX`` or ``RX2``, of all channels; the device's
+            own choice where left out.
+        rf_bandwidth_hz: analog filters; UHD's choice for the rate where left out.
+        clock_source: of the 10 MHz reference; anything but ``internal`` must lock.
+        time_source: of the pulse per second; anything but ``internal`` must be there.
+        master_clock_rate_hz: set after opening; the device's own where left out.
+        clock_ppm: accuracy of the reference.
+        wire_format: of samples between host and device; ``sc8`` halves the traffic and the bits.
+        rx_buffer_samples: samples per reception, at most.
+        device: what it is, in words; for people and recordings.
+    """
+
+    args: str = Field(examples=["type=b200"])
+    center_frequency_hz: float = Field(ge=1e6, le=8e9, examples=[2.45e9])
+    sample_rate_hz: float = Field(1e6, ge=100e3, le=250e6)
+    end: Literal["transmit", "receive", "both"] = "both"
+    antennas: int = Field(1, ge=1, le=2)
+    tx_gain_db: float = Field(0.0, ge=0, le=100)
+    tx_gain_max_db: float | None = Field(None, ge=0, le=100)
+    tx_dbfs: float = Field(-12.0, ge=-40, le=0)
+    rx_gain_db: float | None = Field(None, ge=0, le=100, examples=[30.0])
+    tx_antenna: str | None = None
+    rx_antenna: str | None = None
+    rf_bandwidth_hz: float | None = Field(None, ge=200e3, le=200e6)
+    clock_source: Source = "internal"
+    time_source: Source = "internal"
+    master_clock_rate_hz: float | None = Field(None, ge=5e6, le=250e6)
+    clock_ppm: float = Field(2.5, ge=0, le=100)
+    wire_format: Literal["sc16", "sc12", "sc8"] = "sc16"
+    rx_buffer_samples: int = Field(65_536, ge=1024, le=1 << 20)
+    device: str | None = None
+
+    @field_validator("args")
+    @classmethod
+    def _names_a_device(cls, args: str) -> str:
+        pairs = [part.partition("=") for part in args.split(",")]
+        if not any(key.strip() in _IDENTIFIES and value.strip() for key, _, value in pairs):
+            raise ValueError(f"must name a device by {', '.join(_IDENTIFIES)}, {_EXAMPLE}")
+        return args
+
+    @model_validator(mode="after")
+    def _gains_fit(self) -> Self:
+        if self.tx_gain_max_db is not None and self.tx_gain_db > self.tx_gain_max_db:
+            raise ValueError(
+                f"tx_gain_db must be at most tx_gain_max_db = {self.tx_gain_max_db:g} "
+                f"(got {self.tx_gain_db:g})"
+            )
+        if self.receives and self.rx_gain_db is None:
+            raise ValueError("rx_gain_db must be given where end is receive or both")
+        return self
+
+    @property
+    def transmits(self) -> bool:
+        """Whether this end may transmit."""
+        return self.end != "receive"
+
+    @property
+    def receives(self) -> bool:
+        """Whether this end may receive."""
+        return self.end != "transmit"
+
+    @property
+    def rx_channels(self) -> list[int]:
+        """The receive channels of this end."""
+        return list(range(self.antennas)) if self.receives else []
+
+
+def transmit_gain(usrp: Any, gain_db: float) -> Setting:
+    """The transmit gain; steps are 0.25 to 1 dB."""
+    return Setting(
+        "tx_gain_db", gain_db, partial(usrp.set_tx_gain, gain_db, 0), partial(usrp.get_tx_gain, 0), 0.5
+    )
+
+
+def clock_settings(usrp: Any, config: Config) -> list[Setting]:
+    """References and master clock, which everything else depends on."""
+    wanted = [
+        Setting(
+            "clock_source",
+            config.clock_source,
+            partial(usrp.set_clock_source, config.clock_source),
+            partial(usrp.get_clock_source, 0),
+        ),
+        Setting(
+            "time_source",
+            config.time_source,
+            partial(usrp.set_time_source, config.time_source),
+            partial(usrp.get_time_source, 0),
+        ),
+    ]
+    if config.master_clock_rate_hz is not None:
+        rate = config.master_clock_rate_hz
+        wanted.append(
+            Setting(
+                "master_clock_rate_hz",
+                rate,
+                partial(usrp.set_master_clock_rate, rate),
+                partial(usrp.get_master_clock_rate, 0),
+                1.0,
+            )
+        )
+    return wanted
+
+
+def settings(usrp: Any, config: Config, tune_request: Any) -> list[Setting]:
+    """All but clocks and transmit gain; ``tune_request`` is the library's class.
+
+    Tolerances: a rate of the wrong decimation is percents off, one by the clock's rounding far
+    less than 1 ppm; synthesiser and digital mixer together reach the carrier to fractions of a
+    hertz; analog filters come in coarse steps; gains in steps of up to 1 dB.
+    """
+    channels = config.rx_channels
+    wanted = [one for channel in channels for one in _direction(usrp, config, tune_request, "rx", channel)]
+    if config.rx_gain_db is not None:
+        wanted += [
+            Setting(
+                "rx_gain_db",
+                config.rx_gain_db,
+                partial(usrp.set_rx_gain, config.rx_gain_db, channel),
+                partial(usrp.get_rx_gain, channel),
+                0.5,
+            )
+            for channel in channels
+        ]
+    return wanted + (_direction(usrp, config, tune_request, "tx", 0) if config.transmits else [])
+
+
+def _direction(usrp: Any, config: Config, tune_request: Any, way: str, channel: int) -> list[Setting]:
+    """Rate, connector, carrier and filters of one channel, ``way`` being ``rx`` or ``tx``."""
+
+    def setting(key: str, asked: float | str, name: str, value: Any, tolerance: float) -> Setting:
+        write = partial(getattr(usrp, f"set_{way}_{name}"), value, channel)
+        return Setting(key, asked, write, partial(getattr(usrp, f"get_{way}_{name}"), channel), tolerance)
+
+    rate, carrier = config.sample_rate_hz, config.center_frequency_hz
+    wanted = [setting("sample_rate_hz", rate, "rate", rate, 1e-6 * rate)]
+    connector = config.rx_antenna if way == "rx" else config.tx_antenna
+    if connector is not None:
+        wanted.append(setting(f"{way}_antenna", connector, "antenna", connector, 0.0))
+    wanted.append(setting("center_frequency_hz", carrier, "freq", tune_request(carrier), 10.0))
+    if (bandwidth := config.rf_bandwidth_hz) is not None:
+        wanted.append(setting("rf_bandwidth_hz", bandwidth, "bandwidth", bandwidth, 0.05 * bandwidth))
+    return wanted
