@@ -21,6 +21,9 @@ _PRESETS = resources.files("sdrjscc") / "presets"
 
 Table = dict[str, JsonValue]
 
+ADDRESSES = ("uri", "args", "address")
+"""Keys by which radios' tables name a device."""
+
 
 class ReceiverConfig(Section):
     """``[receiver]``: limits of what the receiving end accepts."""
@@ -126,8 +129,12 @@ def _found(table: dict[str, Any], key: str, suffix: str, folder: Path) -> dict[s
     return {**table, key: str(path)} if path.suffix == suffix and path.exists() else table
 
 
-def _with_profile(table: dict[str, Any], path: str) -> dict[str, Any]:
-    """A radio's table with the keys of the profile that it names, under its own."""
+def with_profile(table: dict[str, Any], path: str) -> dict[str, Any]:
+    """A radio's table with the keys of the profile that it names, under its own.
+
+    Raises:
+        ConfigError: there is no such profile, or it is another radio's.
+    """
     if "profile" not in table:
         return table
     profile = table["profile"]
@@ -182,7 +189,7 @@ def _without(table: Table, *keys: str) -> Table:
 
 def _complete(family: str, table: Table, path: str) -> Table:
     if family == "radio":
-        table = _with_profile(table, path)
+        table = with_profile(table, path)
     plugin, config = configure(family, dict(table), path)
     options = config if isinstance(config, dict) else config.model_dump(mode="json", exclude_none=True)
     return {"name": plugin.name, **options}
@@ -243,3 +250,12 @@ def with_snr(link: LinkConfig, snr_db: float) -> LinkConfig:
     if link.channel is None:
         raise ConfigError("an SNR can only be set where the link has a [channel] (this one has none)")
     return parse_link({**link.model_dump(exclude_none=True), "channel": {**link.channel, "snr_db": snr_db}})
+
+
+def one_device(config: LinkConfig) -> bool:
+    """Whether both ends are the same device: one radio, or two tables with one address."""
+    if config.radios.rx is None:
+        return True
+    tx, rx = config.radios.tx, config.radios.rx
+    keys = [key for key in ADDRESSES if key in tx and key in rx]
+    return tx["name"] == rx["name"] and any(tx[key] == rx[key] for key in keys)

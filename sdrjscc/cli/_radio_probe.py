@@ -65,7 +65,7 @@ def _table(wanted: Wanted) -> dict[str, Any]:
 
 
 def _title(table: dict[str, Any]) -> str:
-    from sdrjscc.link.bench import ADDRESSES
+    from sdrjscc.linkfile import ADDRESSES
 
     address = next((f" at {table[key]}" for key in ADDRESSES if key in table), "")
     device = f", {table['device']}" if table.get("device") else ""

@@ -3,14 +3,13 @@
 import datetime
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sdrjscc.cli._console import console
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from sdrjscc.evaluation.results import Transmission
+    from sdrjscc.link.excerpt import Excerpt
     from sdrjscc.link.log import References
     from sdrjscc.link.parts import Parts
     from sdrjscc.link.receiving import ReceivedPicture
@@ -48,16 +47,16 @@ class Album:
         self._command, self._out, self._parts, self._references = command, out, parts, references
         self._rate, self._encoder = sample_rate_hz, parts if encoder is None else encoder
         self._started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        self._lines = (out / "received.jsonl").open("w", encoding="utf-8")
+        self._lines: TextIO | None = None
         self.records: list[Transmission] = []
         self.decoded = 0
 
-    def take(self, received: "ReceivedPicture", samples: "Tensor") -> "Transmission":
+    def take(self, received: "ReceivedPicture", excerpt: "Excerpt") -> "Transmission":
         """Measure and keep one transmission.
 
         Args:
             received: as it came out of the receiving end.
-            samples: complex64 ``[antennas, n]``, some of those that it came in.
+            excerpt: of the stream that it came in.
         """
         from sdrjscc.evaluation.reception import record_reception
         from sdrjscc.evaluation.report import picture_folder
@@ -65,7 +64,7 @@ class Album:
 
         record = record_reception(
             received,
-            samples,
+            excerpt.of(received.assembled.packets),
             parts=self._parts,
             encoder=self._encoder,
             references=self._references,
@@ -75,8 +74,7 @@ class Album:
         if record.received is not None:
             self.decoded += 1
             write_png(picture_folder(self._out, number, record.image) / "received.png", record.received)
-        self._lines.write(json.dumps({"number": number, **_timed(record.row())}) + "\n")
-        self._lines.flush()
+        self._note({"number": number, **_timed(record.row())})
         self.records.append(record if number <= _DETAILED else record.slim())
         return record
 
@@ -86,7 +84,8 @@ class Album:
         from sdrjscc.evaluation.results import Run
         from sdrjscc.linkfile import to_toml
 
-        self._lines.close()
+        if self._lines is not None:
+            self._lines.close()
         if not self.records:
             return
         config = self._parts.config
@@ -95,6 +94,13 @@ class Album:
             report = write_report(run, self._out)
         paths = f"report   {report}\nresults  {self._out / 'results.json'}"
         console.print(paths, soft_wrap=True, highlight=False, markup=False)
+
+    def _note(self, row: dict[str, Any]) -> None:
+        """Write a line; the log of an earlier run is replaced by the first, not before."""
+        if self._lines is None:
+            self._lines = (self._out / "received.jsonl").open("w", encoding="utf-8")
+        self._lines.write(json.dumps(row) + "\n")
+        self._lines.flush()
 
 
 def _timed(row: dict[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def _sent(job: Job) -> "Iterable[Transmission | str]":
                 yield make_record(
                     result, job.config, link.rx_radio.sample_rate_hz, link.occupied_bandwidth_hz, lpips
                 )
+    if link.recording is not None and link.recording.failure is not None:
+        raise link.recording.failure
 
 
 def _report(job: Job, records: "Sequence[Transmission]", started: str) -> None:

@@ -7,7 +7,7 @@ from io import TextIOWrapper
 
 import typer
 
-from sdrjscc.cli import channel, demo, export, link, listing, prune, record, replay, rx, train, tx
+from sdrjscc.cli import channel, demo, export, link, listing, prune, radio, record, replay, rx, train, tx
 from sdrjscc.cli._console import console, fail
 from sdrjscc.errors import SdrJsccError
 
@@ -26,6 +26,7 @@ app.command("rx")(rx.rx)
 app.command("channel")(channel.channel)
 app.command("record")(record.record)
 app.command("replay")(replay.replay)
+app.add_typer(radio.app, name="radio")
 app.command("train")(train.train)
 app.command("prune")(prune.prune)
 app.command("export")(export.export)
@@ -59,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run() -> None:
     """Entry point of the installed program; what a terminal cannot show becomes a question mark."""
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was done is kept, radios stop
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
+            signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

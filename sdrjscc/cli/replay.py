@@ -117,7 +117,7 @@ def _receive(one: "Replay", album: "Album") -> None:
             for samples, pictures in one.pictures():
                 progress.advance(task, samples.shape[-1])
                 for received in pictures:
-                    line = summary_line(album.take(received, samples))
+                    line = summary_line(album.take(received, one.excerpt))
                     console.print(line, markup=False, highlight=False, soft_wrap=True)
     finally:
         album.finish()

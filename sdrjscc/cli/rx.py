@@ -1,5 +1,6 @@
 """``sdrjscc rx``: the receiving end of a link."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,18 +53,26 @@ def rx(
     show = Dashboard(listener, f"{parts.codec_name}, {config}") if live else Lines()
     code = 0
     try:
-        with radio, listener:
+        # opening a radio may take long, and is interrupted; reception is not
+        with radio, Stop() as stop, listener:
             console.print(f"receiving at {radio.center_frequency_hz / 1e6:g} MHz; Ctrl-C ends it")
             with show:
-                code = receive(listener, album, show, count, duration_s)
+                code = receive(listener, album, show, Ending(stop, count, duration_s))
     finally:
         album.finish()
     raise typer.Exit(conclude(listener, album, code))
 
 
-def receive(
-    listener: "Listener", album: "Album", show: "Show", count: int | None, duration_s: float | None
-) -> int:
+@dataclass(frozen=True)
+class Ending:
+    """What ends a reception: a wish, so many transmissions, so many seconds."""
+
+    stop: Stop
+    count: int | None
+    duration_s: float | None
+
+
+def receive(listener: "Listener", album: "Album", show: "Show", ending: Ending) -> int:
     """Receive until told to stop; what is still open then is kept too.
 
     Returns:
@@ -71,23 +80,20 @@ def receive(
     """
     from sdrjscc.errors import SdrJsccError
 
-    code, recent = 0, None
-    with Stop() as stop:
-        try:
-            for reception, pictures in listener.pictures(duration_s, stop):
-                stop.tell()
-                recent = reception.samples
-                show.samples(reception)
-                for one in pictures:
-                    show.picture(album.take(one, recent))
-                if count is not None and len(album.records) >= count:
-                    break
-        except SdrJsccError as error:
-            code = fail(str(error), error.exit_code)
-        for one in listener.rest():
-            if recent is not None:
-                show.picture(album.take(one, recent))
-    return 130 if stop() else code
+    code = 0
+    try:
+        for reception, pictures in listener.pictures(ending.duration_s, ending.stop):
+            ending.stop.tell()
+            show.samples(reception)
+            for one in pictures:
+                show.picture(album.take(one, listener.excerpt))
+            if ending.count is not None and len(album.records) >= ending.count:
+                break
+    except SdrJsccError as error:
+        code = fail(str(error), error.exit_code)
+    for one in listener.rest():
+        show.picture(album.take(one, listener.excerpt))
+    return 130 if ending.stop() else code
 
 
 def conclude(listener: "Listener", album: "Album", code: int) -> int:

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from sdrjscc.errors import ConfigError
 from sdrjscc.link._bench_gains import radio_table
-from sdrjscc.linkfile import LinkConfig, Table, _with_profile, parse_link
+from sdrjscc.linkfile import ADDRESSES, LinkConfig, Table, parse_link, with_profile
 from sdrjscc.plugins import load
 from sdrjscc.radio.base import Status, build_radio
 from sdrjscc.units import to_db
 
-ADDRESSES = ("uri", "args", "address")
 """Keys under which radios take an address."""
 
 _ANY_CODEC = {"name": "dsc_jscc", "variant": "60-E2D2"}  # a link must name one; its weights are not read
@@ -166,4 +165,4 @@ def _completed(table: Mapping[str, Any]) -> Table:
 
 def _whole(table: Mapping[str, Any]) -> Table:
     """With the keys of its profile, not yet validated: what is missing is still to be filled in."""
-    return _with_profile(dict(table), "radio")
+    return with_profile(dict(table), "radio")

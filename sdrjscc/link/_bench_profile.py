@@ -9,8 +9,7 @@ from statistics import fmean, pstdev
 import tomli_w
 
 from sdrjscc.link._bench_gains import GainPoint, config_gain, radio_table
-from sdrjscc.link._bench_probe import ADDRESSES
-from sdrjscc.linkfile import LinkConfig, Table
+from sdrjscc.linkfile import LinkConfig, Table, one_device
 
 DRIFT_PPM = 3.0
 """How far two crystals may move after the measurement: warming up and seasons move plain ones by this."""
@@ -84,15 +83,6 @@ def clock_offset(config: LinkConfig, points: Sequence[GainPoint]) -> ClockOffset
         packets=len(sampling),
         shared=one_device(config),
     )
-
-
-def one_device(config: LinkConfig) -> bool:
-    """Whether both ends are the same device: one radio, or two tables with one address."""
-    if config.radios.rx is None:
-        return True
-    tx, rx = config.radios.tx, config.radios.rx
-    keys = [key for key in ADDRESSES if key in tx and key in rx]
-    return tx["name"] == rx["name"] and any(tx[key] == rx[key] for key in keys)
 
 
 def profile_path(table: Table) -> Path:

@@ -23,7 +23,6 @@ from sdrjscc.link._bench_gains import (
     with_gain,
 )
 from sdrjscc.link._bench_probe import (
-    ADDRESSES,
     Capability,
     Described,
     Probe,
@@ -41,7 +40,6 @@ from sdrjscc.radio.base import Status
 from sdrjscc.units import to_db
 
 __all__ = [
-    "ADDRESSES",
     "Capability",
     "ClockOffset",
     "Described",

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from sdrjscc.config import build_plugin
 from sdrjscc.errors import ConfigError
+from sdrjscc.link.excerpt import Excerpt
 from sdrjscc.link.log import LogLine
 from sdrjscc.link.parts import Parts
 from sdrjscc.link.reading import Stop, make_reader
@@ -54,6 +55,7 @@ class Listener:
         recording: while open, if there is one.
         last_packet: the last that was accepted.
         samples: received so far, those dropped included.
+        excerpt: the newest samples, for figures.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Listener:
         self.recording: Recording | None = None
         self.last_packet: Packet | None = None
         self.samples = 0
+        self.excerpt = Excerpt(radio.antennas)
         self._open: ExitStack | None = None
 
     def __enter__(self) -> Self:
@@ -100,8 +103,8 @@ class Listener:
                 table = radios.tx if radios.rx is None else radios.rx
                 self.recording = Recording(self._record, self._parts, self.radio, table, force=self._force)
                 stack.callback(self._close_recording)
-            self.reader.start()
             stack.callback(self.reader.stop)
+            self.reader.start()
             self._open = stack.pop_all()
         return self
 
@@ -132,6 +135,7 @@ class Listener:
         """
         for reception in self.reader.receptions(duration_s, stop):
             self.samples += reception.dropped + reception.samples.shape[-1]
+            self.excerpt.add(self.receiving.receiver.position + reception.dropped, reception.samples)
             yield reception, self.receiving.push(reception.samples, dropped=reception.dropped)
 
     def rest(self) -> list[ReceivedPicture]:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from sdrjscc.capture.sigmf import Capture
 from sdrjscc.config import validate
 from sdrjscc.errors import CaptureError, ConfigError
+from sdrjscc.link.excerpt import Excerpt
 from sdrjscc.link.log import LogLine
 from sdrjscc.link.parts import Parts, build_parts
 from sdrjscc.link.receiver import Packet
@@ -79,7 +80,8 @@ class Replay:
     Attributes:
         parts: what decodes.
         receiving: the receiving end, with its counters and refusals.
-        packets: all that were accepted, in order, without their symbols' values kept twice.
+        packets: all that were accepted, in order, without their symbols.
+        excerpt: the newest samples, for figures.
     """
 
     def __init__(self, capture: Capture, config: LinkConfig, *, own: bool, device: str = "cpu") -> None:
@@ -98,6 +100,7 @@ class Replay:
         self.capture = capture
         self.parts: Parts = build_parts(config, device)
         self.packets: list[Packet] = []
+        self.excerpt = Excerpt(capture.header.antennas)
         extra, digest = capture.header.extra, capture.header.extra.get(DIGEST)
         place = _Place(
             capture.header.sample_rate_hz,
@@ -110,16 +113,21 @@ class Replay:
             place,
             _ppm(extra, CLOCK_PPM, _ppm(config.radios.tx, "clock_ppm")),
             digest=digest if own and isinstance(digest, int) else None,
-            on_packet=self.packets.append,
+            on_packet=self._keep,
         )
 
     def pictures(self) -> Iterator[tuple[Tensor, list[ReceivedPicture]]]:
         """Each chunk of samples ``[antennas, n]`` with the pictures that it completed."""
         samples: Tensor | None = None
         for samples, dropped in self.capture.chunks():
+            self.excerpt.add(self.receiving.receiver.position + dropped, samples)
             yield samples, self.receiving.push(samples, dropped=dropped)
         if samples is not None:
             yield samples, self.receiving.flush()
+
+    def _keep(self, packet: Packet) -> None:
+        nothing = packet.symbols[:0].clone(), packet.noise_var[:0].clone()
+        self.packets.append(replace(packet, symbols=nothing[0], noise_var=nothing[1]))
 
 
 def _ppm(table: Any, key: str, otherwise: float = CLOCKS_PPM) -> float:

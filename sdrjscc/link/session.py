@@ -16,16 +16,17 @@ from torch import Tensor
 
 from sdrjscc.errors import ConfigError
 from sdrjscc.images.io import Picture
+from sdrjscc.link.excerpt import Excerpt
 from sdrjscc.link.listening import Listener, make_radio
 from sdrjscc.link.log import Source, read_source
 from sdrjscc.link.parts import build_parts
 from sdrjscc.link.receiving import ReceivedPicture, ReceivingEnd
+from sdrjscc.link.recording import Recording
 from sdrjscc.link.result import Result, make_result
 from sdrjscc.link.sending import SendingEnd
 from sdrjscc.link.transmitter import Transmission
-from sdrjscc.linkfile import LinkConfig, load_link
+from sdrjscc.linkfile import LinkConfig, load_link, one_device
 
-_EXCERPT_SAMPLES = 1 << 16
 _RATES_DIFFER = 1e-4
 
 
@@ -53,6 +54,10 @@ class Link:
             ConfigError, WeightsError, RadioError: a part cannot be built, or the radios differ
                 in sample rate.
         """
+        if config.radios.rx is not None and one_device(config):
+            raise ConfigError(
+                "radios.rx must be left out where one device is both ends (it has the address of radios.tx)"
+            )
         self.parts = build_parts(config, device)
         self.tx_radio = make_radio(self.parts, "tx")
         self.rx_radio = self.tx_radio if config.radios.rx is None else make_radio(self.parts, "rx")
@@ -73,6 +78,11 @@ class Link:
     def receiving(self) -> ReceivingEnd:
         """Receiver, reassembler and decoder."""
         return self._listener.receiving
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording, if one was asked for."""
+        return self._listener.recording
 
     @property
     def occupied_bandwidth_hz(self) -> float:
@@ -169,21 +179,22 @@ class Link:
 
         The receiver is flushed in each case: a channel drawn anew is a new stream.
         """
-        excerpt = torch.zeros(self.rx_radio.antennas, 0, dtype=torch.complex64)
+        excerpt = Excerpt(self.rx_radio.antennas)
         rate, timeout_s = self.rx_radio.sample_rate_hz, self.parts.config.receiver.timeout_s
         patience = sent.samples.numel() + round(timeout_s * rate)
         pictures: list[ReceivedPicture] = []
         for number, reception in enumerate(self._listener.reader.receptions()):
             # what the first has lost was before this picture
             patience -= reception.samples.shape[-1] + (reception.dropped if number else 0)
-            room = _EXCERPT_SAMPLES - excerpt.shape[-1]
-            excerpt = torch.cat([excerpt, reception.samples[:, :room]], dim=-1) if room else excerpt
+            excerpt.add(self.receiving.receiver.position + reception.dropped, reception.samples)
             arrived = self.receiving.push(reception.samples, dropped=reception.dropped)
             pictures += [one for one in arrived if _belongs(one, sent)]
             if pictures or patience <= 0:
                 break
         pictures += [one for one in self.receiving.flush() if _belongs(one, sent)]
-        return (pictures[0] if pictures else None), excerpt
+        if not pictures:
+            return None, excerpt.of(())
+        return pictures[0], excerpt.of(pictures[0].assembled.packets)
 
 
 def _loopback_seed(config: LinkConfig) -> int | None:

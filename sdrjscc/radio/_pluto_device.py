@@ -1,8 +1,10 @@
 """What a PlutoSDR tells of itself: settings, temperature, signal strength, status registers."""
 
 import logging
+import re
 from typing import Any
 
+from sdrjscc.radio._pluto_errors import must
 from sdrjscc.radio._pluto_settings import Config, Setting, settings, transmit_gain
 
 _log = logging.getLogger("sdrjscc.radio")
@@ -39,6 +41,35 @@ def read_back(sdr: Any, config: Config) -> dict[str, float | str]:
     for one in wanted:
         got = getattr(sdr, one.attribute)
         told[one.key] = got if isinstance(got, str) else float(got)
+    return told
+
+
+_RANGES = {
+    "rx_gain_db": ("voltage0", False, "hardwaregain_available"),
+    "tx_gain_db": ("voltage0", True, "hardwaregain_available"),
+    "sample_rate_hz": ("voltage0", False, "sampling_frequency_available"),
+    "rf_bandwidth_hz": ("voltage0", False, "rf_bandwidth_available"),
+    "center_frequency_hz": ("altvoltage0", True, "frequency_available"),
+}
+"""Where the transceiver tells ``[lowest step highest]``: channel, whether it is an output, attribute."""
+
+
+def capabilities(sdr: Any, uri: str) -> dict[str, str | tuple[float, float]]:
+    """Ranges that the device tells, by key of the configuration, and its antennas.
+
+    The rate is that of the converters alone: their programmable filter reaches a quarter of the lowest.
+
+    Raises:
+        RadioError: the device was lost.
+    """
+    with must(f"pluto at {uri}", "tell what it can do"):
+        told: dict[str, str | tuple[float, float]] = {"receive channels": str(receive_channels(sdr))}
+        phy = sdr.ctx.find_device(_PHY)
+        for key, (channel_id, output, name) in _RANGES.items():
+            channel = None if phy is None else phy.find_channel(channel_id, output)
+            text = str(channel.attrs[name].value) if channel is not None and name in channel.attrs else ""
+            if found := re.fullmatch(r"\[\s*(\S+)\s+\S+\s+(\S+)\s*\]", text):
+                told[key] = float(found[1]), float(found[2])
     return told
 
 

@@ -95,6 +95,29 @@ def transmit_gain(device: Any, config: Config, direction: int, gain_db: float) -
     )
 
 
+def capabilities(device: Any, config: Config, rx: int, tx: int) -> dict[str, str | tuple[float, float]]:
+    """Ranges by key of the configuration, and what the device is called, of channel 0.
+
+    A range of several parts is told from the lowest to the highest; one that is empty is left out.
+    """
+    told: dict[str, str | tuple[float, float]] = {"hardware": str(device.getHardwareKey())}
+    for way, direction, used in (("rx", rx, config.receives), ("tx", tx, config.transmits)):
+        if used:
+            gains = device.getGainRange(direction, 0)
+            told[f"{way}_gain_db"] = float(gains.minimum()), float(gains.maximum())
+            told[f"{way} connectors"] = ", ".join(device.listAntennas(direction, 0))
+    first = rx if config.receives else tx
+    for key, name in (
+        ("center_frequency_hz", "Frequency"),
+        ("sample_rate_hz", "SampleRate"),
+        ("rf_bandwidth_hz", "Bandwidth"),
+    ):
+        parts = getattr(device, f"get{name}Range")(first, 0)
+        if parts:
+            told[key] = min(float(one.minimum()) for one in parts), max(float(one.maximum()) for one in parts)
+    return told
+
+
 def settings(device: Any, config: Config, rx: int, tx: int) -> list[Setting]:
     """All but the transmit gain; ``rx`` and ``tx`` are the library's codes of the directions.
 

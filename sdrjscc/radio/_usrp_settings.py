@@ -101,6 +101,25 @@ def transmit_gain(usrp: Any, gain_db: float) -> Setting:
     )
 
 
+def capabilities(usrp: Any, config: Config) -> dict[str, str | tuple[float, float]]:
+    """Ranges by key of the configuration, and what the boards are called, of channel 0."""
+    told: dict[str, str | tuple[float, float]] = {"mainboard": str(usrp.get_mboard_name(0))}
+    if config.receives:
+        told["receive board"] = str(usrp.get_rx_subdev_name(0))
+        told["receive connectors"] = ", ".join(usrp.get_rx_antennas(0))
+        told["rx_gain_db"] = _ends(usrp.get_rx_gain_range(0))
+        told["center_frequency_hz"] = _ends(usrp.get_rx_freq_range(0))
+        told["sample_rate_hz"] = _ends(usrp.get_rx_rates(0))
+        told["rf_bandwidth_hz"] = _ends(usrp.get_rx_bandwidth_range(0))
+    if usrp.get_tx_num_channels():
+        told["tx_gain_db"] = _ends(usrp.get_tx_gain_range(0))
+    return told
+
+
+def _ends(meta_range: Any) -> tuple[float, float]:
+    return float(meta_range.start()), float(meta_range.stop())
+
+
 def clock_settings(usrp: Any, config: Config) -> list[Setting]:
     """References and master clock, which everything else depends on."""
     wanted = [

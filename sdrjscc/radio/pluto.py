@@ -9,7 +9,7 @@ for and set up anew; what it was transmitting is lost with it, and said so.
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +27,7 @@ from sdrjscc.radio._pluto_device import (
     ADC,
     DAC,
     StatusBits,
+    capabilities,
     read_back,
     receive_channels,
     rssi_db,
@@ -220,6 +221,10 @@ class Pluto:
             temperature_c=temperature,
             rssi_db=rssi,
         )
+
+    def describe(self) -> Mapping[str, str | tuple[float, float]]:
+        """What the device says it can do; a RadioError where it was lost or is not open."""
+        return capabilities(self._opened(True, "tell what it can do"), self._config.uri)
 
     def _open(self) -> None:
         uri = self._config.uri

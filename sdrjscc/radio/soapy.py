@@ -7,6 +7,7 @@ agree, and again on every way out.
 
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -19,7 +20,7 @@ from torch import Tensor
 from sdrjscc.channel.base import SampleChannel
 from sdrjscc.errors import ConfigError, RadioError
 from sdrjscc.radio._device import Setting, apply, at_level, clear_frames, must, saturated
-from sdrjscc.radio._soapy_settings import Config, settings, transmit_gain
+from sdrjscc.radio._soapy_settings import Config, capabilities, settings, transmit_gain
 from sdrjscc.radio.base import Reception, Status
 
 _log = logging.getLogger("sdrjscc.radio")
@@ -171,6 +172,17 @@ class Soapy:
     def status(self) -> Status:
         """Settings as read back, and counts; SoapySDR has no common name for a temperature."""
         return Status(settings=dict(self._settings), **self._counts)
+
+    def describe(self) -> Mapping[str, str | tuple[float, float]]:
+        """What the open device says it can do; see :class:`sdrjscc.link.bench.Described`.
+
+        Raises:
+            RadioError: the device was lost, or is not open.
+        """
+        if self._device is None:
+            raise RadioError(f"{self._name} must be open to tell what it can do (it is closed)")
+        with must(self._name, "tell what it can do"):
+            return capabilities(self._device, self._config, self._rx, self._tx)
 
     def _set_up(self) -> None:
         config, name = self._config, self._name

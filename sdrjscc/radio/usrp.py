@@ -6,6 +6,7 @@ agree and all oscillators are locked, and again on every way out.
 """
 
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from types import TracebackType
@@ -16,7 +17,7 @@ from torch import Tensor
 from sdrjscc.channel.base import SampleChannel
 from sdrjscc.errors import ConfigError, RadioError
 from sdrjscc.radio._device import apply, at_level, clear_frames, must, saturated
-from sdrjscc.radio._usrp_settings import Config, clock_settings, settings, transmit_gain
+from sdrjscc.radio._usrp_settings import Config, capabilities, clock_settings, settings, transmit_gain
 from sdrjscc.radio._usrp_streams import Counts, Receiving, Sending, wait_for
 from sdrjscc.radio.base import Reception, Status
 
@@ -156,6 +157,17 @@ class Usrp:
             temperature_c=self._sensor("temp"),
             rssi_db=self._sensor("rssi"),
         )
+
+    def describe(self) -> Mapping[str, str | tuple[float, float]]:
+        """What the open device says it can do; see :class:`sdrjscc.link.bench.Described`.
+
+        Raises:
+            RadioError: the device was lost, or is not open.
+        """
+        if self._usrp is None:
+            raise RadioError(f"{self._name} must be open to tell what it can do (it is closed)")
+        with must(self._name, "tell what it can do"):
+            return capabilities(self._usrp, self._config)
 
     def _set_up(self) -> None:
         config, usrp, name = self._config, self._usrp, self._name

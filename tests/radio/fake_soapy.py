@@ -90,6 +90,10 @@ def errToStr(errorCode):
     return WORDS[errorCode]
 
 
+def span(low, high):
+    return SimpleNamespace(minimum=lambda: low, maximum=lambda: high)
+
+
 def pair(name):
     return (
         lambda self, direction, channel, value: self._hardware.write(name, direction, channel, value),
@@ -121,8 +125,22 @@ class Device:
         return self._hardware.read("ClockSource", None, 0)
 
     def getGainRange(self, direction, channel):
-        low, high = GAINS[direction]
-        return SimpleNamespace(minimum=lambda: low, maximum=lambda: high)
+        return span(*GAINS[direction])
+
+    def getFrequencyRange(self, direction, channel):
+        return [span(30e6, 1e9), span(1.2e9, 3.8e9)]
+
+    def getSampleRateRange(self, direction, channel):
+        return [span(100e3, 65e6)]
+
+    def getBandwidthRange(self, direction, channel):
+        return []
+
+    def listAntennas(self, direction, channel):
+        return ("LNAH", "LNAL")
+
+    def getHardwareKey(self):
+        return "LimeSDR-USB"
 
     def getNumChannels(self, direction):
         return self._hardware.channels

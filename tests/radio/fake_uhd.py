@@ -12,8 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from fake_uhd_types import (
+    MetaRange,
     RXMetadata,
     RXMetadataErrorCode,
+    Sensor,
     StreamArgs,
     StreamCMD,
     StreamMode,
@@ -27,31 +29,6 @@ from fake_uhd_types import (
 FORMATS = {"fc32"}, {"sc16", "sc12", "sc8"}
 
 
-class Sensor:
-    def __init__(self, value):
-        self._value = value
-
-    def to_bool(self):
-        return bool(self._value)
-
-    def to_real(self):
-        return float(self._value)
-
-
-class MetaRange:
-    def __init__(self, low, high):
-        self._low, self._high = low, high
-
-    def start(self):
-        return self._low
-
-    def stop(self):
-        return self._high
-
-    def _clipped(self, value):
-        return min(max(value, self._low), self._high)
-
-
 RANGES = {
     "tx_gain": MetaRange(0.0, 89.75),
     "rx_gain": MetaRange(0.0, 76.0),
@@ -59,6 +36,7 @@ RANGES = {
     "rx_freq": MetaRange(50e6, 6e9),
     "tx_bandwidth": MetaRange(200e3, 56e6),
     "rx_bandwidth": MetaRange(200e3, 56e6),
+    "rx_rates": MetaRange(200e3, 56e6),
 }
 
 
@@ -252,6 +230,27 @@ class MultiUSRP:
 
     def get_tx_gain_range(self, chan=0):
         return RANGES["tx_gain"]
+
+    def get_rx_gain_range(self, chan=0):
+        return RANGES["rx_gain"]
+
+    def get_rx_freq_range(self, chan=0):
+        return RANGES["rx_freq"]
+
+    def get_rx_rates(self, chan=0):
+        return RANGES["rx_rates"]
+
+    def get_rx_bandwidth_range(self, chan=0):
+        return RANGES["rx_bandwidth"]
+
+    def get_rx_antennas(self, chan=0):
+        return ["TX/RX", "RX2"]
+
+    def get_mboard_name(self, mboard=0):
+        return "B210"
+
+    def get_rx_subdev_name(self, chan=0):
+        return "FE-RX2"
 
     def get_rx_num_channels(self):
         return self._device.channels

@@ -89,3 +89,28 @@ class TXAsyncMetadata(Slotted):
 class TuneRequest:
     def __init__(self, target_freq=0.0):
         self.target_freq = target_freq
+
+
+class Sensor:
+    def __init__(self, value):
+        self._value = value
+
+    def to_bool(self):
+        return bool(self._value)
+
+    def to_real(self):
+        return float(self._value)
+
+
+class MetaRange:
+    def __init__(self, low, high):
+        self._low, self._high = low, high
+
+    def start(self):
+        return self._low
+
+    def stop(self):
+        return self._high
+
+    def _clipped(self, value):
+        return min(max(value, self._low), self._high)

@@ -44,6 +44,13 @@ START = {
         )
     },
 }
+AVAILABLE = {
+    "in_voltage0_hardwaregain_available": "[-3 1 71]",
+    "out_voltage0_hardwaregain_available": "[-89.750000 0.250000 0.000000]",
+    "in_voltage_sampling_frequency_available": "[2083333 1 61440000]",
+    "in_voltage_rf_bandwidth_available": "[200000 1 56000000]",
+    "out_altvoltage0_RX_LO_frequency_available": "[325000000 1 3800000000]",
+}
 SHARED = {
     "out_voltage_sampling_frequency": "in_voltage_sampling_frequency",
     "in_voltage_filter_fir_en": "in_out_voltage_filter_fir_en",
@@ -95,6 +102,8 @@ class Phy:
         file = SHARED.get(file, file)
         if file in {"tx_path_rates", "rx_path_rates"}:
             return self._path_rates(file)
+        if file in AVAILABLE:
+            return AVAILABLE[file]
         if file not in self.state:
             raise Refused(errno.ENOENT)
         return self.state[file]
@@ -192,8 +201,14 @@ def _phy_channels(pairs):
             files |= {key: f"{way}_voltage{one}_{key}" for key in own[way]}
             if way == "in":
                 files |= {key: f"in_voltage_{key}" for key in tracking}
+            if one == 0:
+                files["hardwaregain_available"] = f"{way}_voltage0_hardwaregain_available"
+            if (way, one) == ("in", 0):
+                shared = ("sampling_frequency_available", "rf_bandwidth_available")
+                files |= {key: f"in_voltage_{key}" for key in shared}
             yield way, f"voltage{one}", None, files
-    yield "out", "altvoltage0", "RX_LO", {"frequency": "out_altvoltage0_RX_LO_frequency"}
+    keys = ("frequency", "frequency_available")
+    yield "out", "altvoltage0", "RX_LO", {key: f"out_altvoltage0_RX_LO_{key}" for key in keys}
     yield "out", "altvoltage1", "TX_LO", {"frequency": "out_altvoltage1_TX_LO_frequency"}
     yield "in", "temp0", None, {"input": "in_temp0_input"}
     yield "in", "out", None, {"voltage_filter_fir_en": "in_out_voltage_filter_fir_en"}

@@ -48,6 +48,14 @@ def test_a_probe_tells_what_the_device_reads_back_and_sends_nothing(server):
     assert found.status.temperature_c == 31.25
     assert found.status.rssi_db == 83.25
     assert found.level_dbfs == pytest.approx(NOISE_DBFS, abs=0.3)
+    assert found.capabilities == {
+        "receive channels": "1",
+        "rx_gain_db": (-3.0, 71.0),
+        "tx_gain_db": (-89.75, 0.0),
+        "sample_rate_hz": (2083333.0, 61.44e6),
+        "rf_bandwidth_hz": (200e3, 56e6),
+        "center_frequency_hz": (325e6, 3.8e9),
+    }
     assert server.air.sent == 0
 
 

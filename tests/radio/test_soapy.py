@@ -296,3 +296,19 @@ def test_the_library_itself_has_no_such_device_or_an_empty_one(args, sentence):
     pytest.importorskip("SoapySDR", exc_type=ImportError)
     with pytest.raises(RadioError, match=rf"^soapy at {args} {sentence}"):
         radio(args=args).__enter__()
+
+
+def test_it_tells_what_the_device_can_do(attach):
+    attach()
+    soapy = radio(end="receive")
+    with pytest.raises(RadioError, match=f"^{NAME} must be open to tell what it can do"):
+        soapy.describe()
+    with soapy:
+        told = soapy.describe()
+    assert told == {
+        "hardware": "LimeSDR-USB",
+        "rx connectors": "LNAH, LNAL",
+        "rx_gain_db": fake_soapy.GAINS[RX],
+        "center_frequency_hz": (30e6, 3.8e9),
+        "sample_rate_hz": (100e3, 65e6),
+    }

@@ -234,3 +234,22 @@ def test_the_device_is_let_go_whoever_keeps_the_error(plug_in, operation):
         usrp.transmit(noise(10))
     assert caught.value.__traceback__ is not None
     assert not device.handles
+
+
+def test_it_tells_what_the_device_can_do(plug_in):
+    plug_in()
+    usrp = radio()
+    with pytest.raises(RadioError, match=f"^{NAME} must be open to tell what it can do"):
+        usrp.describe()
+    with usrp:
+        told = usrp.describe()
+    assert told == {
+        "mainboard": "B210",
+        "receive board": "FE-RX2",
+        "receive connectors": "TX/RX, RX2",
+        "rx_gain_db": (0.0, 76.0),
+        "tx_gain_db": (0.0, 89.75),
+        "center_frequency_hz": (50e6, 6e9),
+        "sample_rate_hz": (200e3, 56e6),
+        "rf_bandwidth_hz": (200e3, 56e6),
+    }
