@@ -49,6 +49,7 @@ def write_report(run: Run, directory: Path, *, detailed: int = 24) -> Path:
         OSError: from the file system.
     """
     content = run.content()
+    write_results(directory / "results.json", run)  # first: figures take long
     sections: dict[int, dict[str, Any]] = {}
     for number, transmission in enumerate(run.transmissions, start=1):
         folder = picture_folder(directory, number, transmission.image)
@@ -57,7 +58,6 @@ def write_report(run: Run, directory: Path, *, detailed: int = 24) -> Path:
         if number <= detailed and (transmission.sent is not None or transmission.received is not None):
             sections[number] = _section(number, transmission, content["transmissions"][number - 1], folder)
     loss = _loss_figure(run, directory / "loss.png")
-    write_results(directory / "results.json", run)
     page = directory / "report.html"
     write_text_atomic(page, _render(run, content, sections, loss))
     return page
