@@ -169,7 +169,7 @@ def _available(options: argparse.Namespace, size: int, results: Results, console
 def _speeds(
     options: argparse.Namespace, systems: dict[int, list[System]], results: Results, watch: Watch
 ) -> None:
-    runs, samples = (3, 400_000) if options.quick else (9, 3_000_000)
+    runs, samples = (5, 2_000_000) if options.quick else (9, 3_000_000)
     with watch.task("throughput", runs * len(systems)) as step:
         for present in systems.values():
             rows = throughput(present, samples, runs, step)

@@ -1,8 +1,8 @@
 """The one streaming receiver: samples in, packets out.
 
 Command line, replay, GNU Radio block and virtual radio all push samples here. Every frame is
-acquired by itself: there is no lock to be held falsely or to be lost. The output does not depend
-on how the samples were cut into chunks.
+acquired by itself: there is no lock to be held falsely or to be lost. But for rounding, the output does
+not depend on how the samples were cut into chunks.
 """
 
 from collections import deque
@@ -213,6 +213,8 @@ class Receiver:
         return packets
 
     def _checked(self, samples: Tensor, dropped: int) -> Tensor:
+        if not isinstance(samples, Tensor):
+            raise SignalError(f"samples must be a torch tensor (got {type(samples).__name__})")
         if samples.ndim == 1 and self._antennas == 1:
             samples = samples[None]
         if samples.ndim != 2 or samples.shape[0] != self._antennas or not samples.is_complex():
