@@ -27,7 +27,7 @@ def find_captures(names: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for name in names:
         place = Path(name)
-        if name == BUNDLED and not place.exists():
+        if name.rstrip("/") == BUNDLED and not place.exists():
             place = bundled_folder(BUNDLED)
         if not place.is_dir():
             found.append(place)
@@ -45,7 +45,7 @@ def check_all(files: Sequence[Path]) -> int:
     Returns:
         0, or 4 if anything differs.
     """
-    from sdrjscc.evaluation.golden import Measured, differences, find_expected, measure
+    from sdrjscc.evaluation.golden import Measured, differences, find_expected, measure, missing
 
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for name in ("recording", "packets", "decoded", "CFO Hz", "SNR dB", "PSNR dB", ""):
@@ -63,10 +63,16 @@ def check_all(files: Sequence[Path]) -> int:
         found = differences(expected, got)
         row(file, got, found)
         wrong += [f"{_name(file)}: {sentence}" for sentence in found]
+    wrong += [
+        f"{name}: the index has it, but there is no such recording"
+        for folder in sorted({file.parent for file in files})
+        for name in missing(folder)
+    ]
     console.print(table)
     for sentence in wrong:
         fail(sentence, _DIFFERENT)
-    console.print(f"{len(files)} recordings, {len({one.split(':')[0] for one in wrong})} differ")
+    count = f"{len(files)} recording{'s' if len(files) != 1 else ''}"
+    console.print(f"{count}, {len({one.split(':')[0] for one in wrong})} differ")
     return _DIFFERENT if wrong else 0
 
 

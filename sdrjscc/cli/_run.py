@@ -37,6 +37,7 @@ class Job:
         max_side: shrink larger pictures to this side, px.
         lpips: backbone file to measure the perceptual distance with.
         record: SigMF recording of all that is received.
+        force: replace a recording of that name.
     """
 
     command: str
@@ -46,6 +47,7 @@ class Job:
     max_side: int | None = None
     lpips: Path | None = None
     record: Path | None = None
+    force: bool = False
 
 
 def send_all(job: Job) -> int:
@@ -90,7 +92,7 @@ def _sent(job: Job) -> "Iterable[Transmission | str]":
     if job.lpips is not None and not job.lpips.is_file():
         raise WeightsError(f"--lpips must be a backbone file (there is no {job.lpips})")
     lpips = None if job.lpips is None else load_lpips(job.lpips)
-    with Link(job.config, record=job.record) as link:
+    with Link(job.config, record=job.record, force=job.force) as link:
         for path in track(job.images, "sending", console=console, transient=True):
             try:
                 result = link.send(read_source(path, job.max_side))

@@ -22,6 +22,7 @@ def link(
     max_side: Annotated[int | None, typer.Option(help="Shrink larger pictures to this side, px.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,
     record: Annotated[Path | None, typer.Option(help="Record what is received to this SigMF name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a recording of that name.")] = False,
 ) -> None:
     """Send pictures over a link and measure what arrives."""
     from sdrjscc.cli._run import Job, send_all
@@ -32,7 +33,7 @@ def link(
     if snr_db is not None:
         link_config = with_snr(link_config, snr_db)
     try:
-        code = send_all(Job("link", link_config, images, out, max_side, lpips, record))
+        code = send_all(Job("link", link_config, images, out, max_side, lpips, record, force))
     except NotBundled as error:
         if codec is None:
             raise

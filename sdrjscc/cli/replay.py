@@ -38,8 +38,10 @@ def replay(
         bool, typer.Option("--check", help="Compare with the index beside them; exit code 4 if one differs.")
     ] = False,
     channels: Annotated[
-        Path | None, typer.Option(help="Write the channels met to this file, for channel 'recorded'.")
+        Path | None,
+        typer.Option(help="Write the channels met to this .safetensors file, for channel 'recorded'."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of --channels.")] = False,
 ) -> None:
     """Receive what was recorded: a regression test, or another decoder on the same air."""
     from sdrjscc.cli._replay import check_all, find_captures
@@ -50,11 +52,15 @@ def replay(
     if check:
         raise typer.Exit(check_all(files))
     check_out(out)
+    _check_channels(channels, force)
     lines = [] if log is None else read_log(log)
     choice, soundings, pictures = _Choice(config, codec, weights, mapping), Soundings(), 0
     for file in files:
         folder = out / file.name.removesuffix(".sigmf-meta") if len(files) > 1 else out
         one, encoder = choice.replay(file)
+        if encoder is not None:
+            names = f"sent by {encoder.codec_name}, decoded by {one.parts.codec_name}"
+            console.print(names, markup=False, highlight=False)
         album = _album(one, encoder, folder, images or [], lines)
         _receive(one, album)
         pictures += len(album.records)
@@ -64,6 +70,17 @@ def replay(
         console.print(f"{len(soundings)} channels written to {channels}", markup=False, highlight=False)
     if not pictures:
         raise typer.Exit(fail(f"at least one picture must be received (got none in {len(files)})", 4))
+
+
+def _check_channels(path: Path | None, force: bool) -> None:
+    from sdrjscc.errors import ConfigError
+
+    if path is None:
+        return
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"--channels must be a .safetensors file (got {path})")
+    if path.exists() and not force:
+        raise ConfigError(f"--channels must be a new file, or --force be given (there is a {path})")
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,8 @@ def conclude(listener: "Listener", album: "Album", code: int) -> int:
     """Say what was counted, and what was refused and why; returns the exit code."""
     counters = listener.receiving.receiver.counters
     console.print(
-        f"{album.decoded} of {len(album.records)} pictures decoded, {counters.headers} packets, "
+        f"{album.decoded} of {len(album.records)} pictures decoded, "
+        f"{counters.headers - counters.foreign} packets, {counters.foreign} of another configuration, "
         f"{counters.header_failures} undecodable, {counters.dropped} samples dropped"
     )
     refusals = listener.receiving.refusals

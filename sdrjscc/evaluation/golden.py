@@ -109,6 +109,15 @@ def find_expected(file: Path) -> Expected:
     raise CaptureError(f"{file.parent / INDEX} must have an entry for every recording (none for {name})")
 
 
+def missing(folder: Path) -> list[str]:
+    """Names in a folder's index of which there is no recording.
+
+    Raises:
+        ConfigError: there is no valid index.
+    """
+    return [one.file for one in read_index(folder) if not (folder / f"{one.file}.sigmf-meta").exists()]
+
+
 def measure(file: Path, expected: Expected | None = None) -> Measured:
     """Receive one recording and sum up.
 

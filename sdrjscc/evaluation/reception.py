@@ -1,6 +1,7 @@
 """From a received picture to its record, measured where the true picture is known."""
 
 import logging
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -49,7 +50,8 @@ def record_reception(
         receive_ms=None,
     )
     bandwidth_hz = parts.waveform.occupied_bandwidth_hz(sample_rate_hz)
-    return make_record(result, parts.config, sample_rate_hz, bandwidth_hz)
+    record = make_record(result, parts.config, sample_rate_hz, bandwidth_hz)
+    return replace(record, channel_snr_db=None)  # what the channel was told to give is another process's
 
 
 def _reference(

@@ -40,6 +40,7 @@ class Link:
         device: torch.device | str = "cpu",
         nonce: int | None = None,
         record: Path | None = None,
+        force: bool = False,
     ) -> None:
         """Build every part; radios are opened on entering the ``with``.
 
@@ -49,6 +50,7 @@ class Link:
             nonce: 8-bit number that tells senders apart; ``None`` draws one, or takes the seed of
                 a loopback, so that its runs repeat exactly.
             record: write all that is received to this SigMF recording.
+            force: replace a recording of that name.
 
         Raises:
             ConfigError, WeightsError, RadioError: a part cannot be built, or the radios differ
@@ -65,7 +67,11 @@ class Link:
         nonce = _loopback_seed(config) if nonce is None else nonce
         self.sending = SendingEnd(self.parts, self.tx_radio, nonce=nonce)
         self._listener = Listener(
-            self.parts, self.rx_radio, record=record, transmits_here=self.rx_radio is self.tx_radio
+            self.parts,
+            self.rx_radio,
+            record=record,
+            force=force,
+            transmits_here=self.rx_radio is self.tx_radio,
         )
         self._open: ExitStack | None = None
 

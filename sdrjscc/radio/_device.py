@@ -1,11 +1,12 @@
-"""What the drivers of real devices share: settings that are read back, errors as one sentence, levels."""
+"""What the drivers of real devices share: opening, settings that are read back, errors, levels, counts."""
 
+import logging
 import math
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,8 +14,29 @@ from torch import Tensor
 from sdrjscc.errors import RadioError, SignalError
 from sdrjscc.units import from_db
 
+_log = logging.getLogger("sdrjscc.radio")
+
 SATURATED = 0.999
 """Amplitude in I or Q at which a sample counts as saturated: the last code of 12 bits is 0.9995."""
+
+HandleT = TypeVar("HandleT")
+
+
+@dataclass
+class Counts:
+    """What a driver counts; see :class:`sdrjscc.radio.base.Status`."""
+
+    overflows: int = 0
+    underflows: int = 0
+    late: int = 0
+    clipped: int = 0
+    saturated: int = 0
+
+    def overflow(self, device: str) -> None:
+        """Count an overflow; the first is logged."""
+        self.overflows += 1
+        if self.overflows == 1:
+            _log.warning("%s: samples were lost on the way to the host (overflow)", device)
 
 
 @dataclass(frozen=True)
@@ -54,12 +76,63 @@ def must(device: str, what: str) -> Iterator[None]:
 def clear_frames(error: BaseException) -> None:
     """Clear the locals of frames that have ended, in the tracebacks of an error and of those behind it.
 
-    They hold what the library gave, and would keep a device open for as long as somebody keeps the error.
+    They hold what the library gave, for as long as somebody keeps the error: a device would stay
+    open, and libiio's buffers would outlive ``*_destroy_buffer``: transmission would not stop, and
+    one freed by the garbage collector after its connection is a segmentation fault in libiio 0.x.
     """
     link: BaseException | None = error
     while link is not None:
         traceback.clear_frames(link.__traceback__)
         link = link.__context__
+
+
+@contextmanager
+def closing_on_error(radio: AbstractContextManager[Any]) -> Iterator[None]:
+    """Close a device again that could not be set up, whatever was raised."""
+    try:
+        yield
+    except BaseException as error:
+        radio.__exit__(type(error), error, error.__traceback__)
+        clear_frames(error)
+        raise
+
+
+def leave(error: BaseException | None, finish: Callable[[], object], stop: Callable[[], object]) -> None:
+    """Leave a radio's ``with``: finish what was sent unless there was an error, and stop on every way.
+
+    Raises:
+        RadioError: one of the two failed; after an error, what fails is logged instead.
+    """
+    try:
+        if error is None:
+            finish()
+    finally:
+        try:
+            stop()
+        except RadioError as failure:
+            if error is None:
+                raise
+            clear_frames(failure)
+            _log.warning("%s", str(failure))  # not the error itself, which loggers keep
+
+
+def opened(device: str, handle: HandleT | None, action: str, *, end: str = "both") -> HandleT:
+    """What a device is used through.
+
+    Args:
+        device: its name, for errors.
+        handle: ``None`` while it is closed.
+        action: what it is used for.
+        end: the configuration's, where the action is ``transmit`` or ``receive``.
+
+    Raises:
+        RadioError: it is the other end, or it is closed.
+    """
+    if end not in ("both", action):
+        raise RadioError(f"{device} must have end '{action}' or 'both' to {action} (got '{end}')")
+    if handle is None:
+        raise RadioError(f"{device} must be open to {action} (it is closed)")
+    return handle
 
 
 def apply(device: str, wanted: Iterable[Setting]) -> dict[str, float | str]:
@@ -87,12 +160,13 @@ def apply(device: str, wanted: Iterable[Setting]) -> dict[str, float | str]:
     return got
 
 
-def at_level(samples: Tensor, level_dbfs: float) -> tuple[Tensor, int]:
-    """Samples to transmit, at their level and clipped at full scale.
+def at_level(device: str, samples: Tensor, tx_dbfs: float) -> tuple[Tensor, int]:
+    """Samples to transmit, at their level and clipped at full scale, which is logged.
 
     Args:
+        device: its name.
         samples: complex ``[n]`` of unit power.
-        level_dbfs: of unit power, relative to full scale 1.0.
+        tx_dbfs: level of unit power, relative to full scale 1.0.
 
     Returns:
         ``(complex64 [n], clipped)``: no real or imaginary part beyond 1.0, and how many samples had one.
@@ -104,9 +178,12 @@ def at_level(samples: Tensor, level_dbfs: float) -> tuple[Tensor, int]:
         raise SignalError(f"samples to transmit must be a complex vector (got {tuple(samples.shape)})")
     if bad := int((~torch.isfinite(samples)).sum()):
         raise SignalError(f"samples to transmit must be finite (got {bad} of {len(samples)} that are not)")
-    amplitude = math.sqrt(from_db(level_dbfs))
+    amplitude = math.sqrt(from_db(tx_dbfs))
     rails = torch.view_as_real(amplitude * samples.detach().resolve_conj().to("cpu", torch.complex64))
     clipped = int((rails.abs() > 1.0).any(dim=-1).sum())
+    if clipped:
+        level = f"lower tx_dbfs (it is {tx_dbfs:g})"
+        _log.warning("%s: %d of %d samples clipped; %s", device, clipped, len(samples), level)
     return torch.view_as_complex(rails.clamp(-1.0, 1.0)), clipped
 
 

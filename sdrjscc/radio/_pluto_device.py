@@ -4,8 +4,7 @@ import logging
 import re
 from typing import Any
 
-from sdrjscc.radio._pluto_errors import must
-from sdrjscc.radio._pluto_settings import Config, Setting, settings, transmit_gain
+from sdrjscc.radio._pluto_settings import Config, settings, transmit_gain
 
 _log = logging.getLogger("sdrjscc.radio")
 
@@ -33,14 +32,14 @@ def read_back(sdr: Any, config: Config) -> dict[str, float | str]:
     told: dict[str, float | str] = {
         key: str(attributes[key]) for key in ("hw_model", "fw_version") if key in attributes
     }
-    wanted = settings(config)
+    wanted = settings(sdr, config)
     if config.transmits:
-        wanted.append(transmit_gain(config.tx_gain_db))
-    if config.receives:
-        wanted.append(Setting("rx_gain_db", "rx_hardwaregain_chan0", 0.0))  # automatic gain moves it
+        wanted.append(transmit_gain(sdr, config.tx_gain_db))
     for one in wanted:
-        got = getattr(sdr, one.attribute)
+        got = one.read()
         told[one.key] = got if isinstance(got, str) else float(got)
+    if config.receives:
+        told["rx_gain_db"] = float(sdr.rx_hardwaregain_chan0)  # automatic gain moves it
     return told
 
 
@@ -54,22 +53,16 @@ _RANGES = {
 """Where the transceiver tells ``[lowest step highest]``: channel, whether it is an output, attribute."""
 
 
-def capabilities(sdr: Any, uri: str) -> dict[str, str | tuple[float, float]]:
+def capabilities(sdr: Any) -> dict[str, str | tuple[float, float]]:
     """Ranges that the device tells, by key of the configuration, and its antennas.
 
     The rate is that of the converters alone: their programmable filter reaches a quarter of the lowest.
-
-    Raises:
-        RadioError: the device was lost.
     """
-    with must(f"pluto at {uri}", "tell what it can do"):
-        told: dict[str, str | tuple[float, float]] = {"receive channels": str(receive_channels(sdr))}
-        phy = sdr.ctx.find_device(_PHY)
-        for key, (channel_id, output, name) in _RANGES.items():
-            channel = None if phy is None else phy.find_channel(channel_id, output)
-            text = str(channel.attrs[name].value) if channel is not None and name in channel.attrs else ""
-            if found := re.fullmatch(r"\[\s*(\S+)\s+\S+\s+(\S+)\s*\]", text):
-                told[key] = float(found[1]), float(found[2])
+    told: dict[str, str | tuple[float, float]] = {"receive channels": str(receive_channels(sdr))}
+    for key, (channel_id, output, name) in _RANGES.items():
+        text = _phy_attribute(sdr, channel_id, name, output=output) or ""
+        if found := re.fullmatch(r"\[\s*(\S+)\s+\S+\s+(\S+)\s*\]", text):
+            told[key] = float(found[1]), float(found[2])
     return told
 
 
@@ -85,9 +78,9 @@ def rssi_db(sdr: Any) -> float | None:
     return None if text is None else float(text.split()[0])
 
 
-def _phy_attribute(sdr: Any, channel_id: str, name: str) -> str | None:
+def _phy_attribute(sdr: Any, channel_id: str, name: str, *, output: bool = False) -> str | None:
     phy = sdr.ctx.find_device(_PHY)
-    channel = None if phy is None else phy.find_channel(channel_id)
+    channel = None if phy is None else phy.find_channel(channel_id, output)
     return str(channel.attrs[name].value) if channel is not None and name in channel.attrs else None
 
 

@@ -1,27 +1,23 @@
 """What a SoapySDR device is asked for: the configuration and the list of settings made from it."""
 
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from sdrjscc.config import Section
 from sdrjscc.radio._device import Setting
+from sdrjscc.radio._hardware import HardwareSection, argument_keys, rx_gain_is_given
 
 
-class Config(Section):
+class Config(HardwareSection):
     """``name = "soapy"``: a LimeSDR, HackRF, bladeRF, ... through its SoapySDR module.
+
+    Keys that are not listed are those of every device: :class:`sdrjscc.radio._hardware.HardwareSection`.
 
     Attributes:
         args: SoapySDR device arguments, ``driver=lime`` or ``driver=hackrf,serial=...``.
-        center_frequency_hz: carrier, of both directions.
-        sample_rate_hz: of both directions.
-        end: what this device does on the link; only a transmitting end ever raises its gain. A
-            half-duplex device (HackRF) is one end, never both.
-        antennas: receive channels 0 and 1.
+        end: a half-duplex device (HackRF) is one end, never both.
         tx_gain_db: transmit gain; the device's lowest where left out.
-        tx_gain_max_db: what ``tx_gain_db`` may be at most, for the sake of what is connected.
-        tx_dbfs: level of samples of unit power; OFDM peaks are 12 dB up.
         rx_gain_db: receive gain, of all channels; a receiving end must give it. Automatic gain
             is switched off.
         gain_tolerance_db: how far off a gain may read back; half of the device's steps.
@@ -29,18 +25,13 @@ class Config(Section):
         rf_bandwidth_hz: analog filters; the device's own choice where left out.
         clock_source: of the reference, by the device's names; its own where left out.
         clock_ppm: accuracy of the reference; 20 ppm are those of a plain crystal.
-        rx_buffer_samples: samples per reception.
-        device: what it is, in words; for people and recordings.
     """
 
     args: str = Field(examples=["driver=lime"])
     center_frequency_hz: float = Field(ge=100e3, le=12e9, examples=[2.45e9])
     sample_rate_hz: float = Field(2e6, ge=100e3, le=100e6)
-    end: Literal["transmit", "receive", "both"] = "both"
-    antennas: int = Field(1, ge=1, le=2)
     tx_gain_db: float | None = Field(None, ge=-100, le=120)
     tx_gain_max_db: float | None = Field(None, ge=-100, le=120)
-    tx_dbfs: float = Field(-12.0, ge=-40, le=0)
     rx_gain_db: float | None = Field(None, ge=-50, le=120, examples=[30.0])
     gain_tolerance_db: float = Field(0.5, ge=0, le=6)
     tx_antenna: str | None = None
@@ -48,40 +39,15 @@ class Config(Section):
     rf_bandwidth_hz: float | None = Field(None, ge=100e3, le=100e6)
     clock_source: str | None = None
     clock_ppm: float = Field(20.0, ge=0, le=100)
-    rx_buffer_samples: int = Field(65_536, ge=1024, le=1 << 20)
-    device: str | None = None
 
     @field_validator("args")
     @classmethod
     def _names_a_driver(cls, args: str) -> str:
-        pairs = [part.partition("=") for part in args.split(",")]
-        if not any(key.strip() == "driver" and value.strip() for key, _, value in pairs):
+        if "driver" not in argument_keys(args):
             raise ValueError("must name a driver, such as driver=lime or driver=hackrf,serial=...")
         return args
 
-    @model_validator(mode="after")
-    def _gains_fit(self) -> Self:
-        gain, most = self.tx_gain_db, self.tx_gain_max_db
-        if gain is not None and most is not None and gain > most:
-            raise ValueError(f"tx_gain_db must be at most tx_gain_max_db = {most:g} (got {gain:g})")
-        if self.receives and self.rx_gain_db is None:
-            raise ValueError("rx_gain_db must be given where end is receive or both")
-        return self
-
-    @property
-    def transmits(self) -> bool:
-        """Whether this end may transmit."""
-        return self.end != "receive"
-
-    @property
-    def receives(self) -> bool:
-        """Whether this end may receive."""
-        return self.end != "transmit"
-
-    @property
-    def rx_channels(self) -> list[int]:
-        """The receive channels of this end."""
-        return list(range(self.antennas)) if self.receives else []
+    _rx_gain_is_given = model_validator(mode="after")(rx_gain_is_given)
 
 
 def transmit_gain(device: Any, config: Config, direction: int, gain_db: float) -> Setting:

@@ -1,12 +1,12 @@
 """What a USRP is asked for: the configuration and the list of settings made from it."""
 
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sdrjscc.config import Section
 from sdrjscc.radio._device import Setting
+from sdrjscc.radio._hardware import HardwareSection, argument_keys, rx_gain_is_given
 
 _IDENTIFIES = ("type", "addr", "serial", "name", "resource", "mgmt_addr")
 _EXAMPLE = "such as type=b200 or addr=192.168.10.2"
@@ -14,18 +14,16 @@ _EXAMPLE = "such as type=b200 or addr=192.168.10.2"
 Source = Literal["internal", "external", "gpsdo"]
 
 
-class Config(Section):
+class Config(HardwareSection):
     """``name = "usrp"``: a USRP of Ettus Research or National Instruments, through UHD.
+
+    Keys that are not listed are those of every device: :class:`sdrjscc.radio._hardware.HardwareSection`.
 
     Attributes:
         args: UHD device address, ``type=b200``, ``serial=30C5678`` or ``addr=192.168.10.2``.
-        center_frequency_hz: carrier, of both directions.
         sample_rate_hz: of both directions; the master clock rate over a whole number.
-        end: what this device does on the link; only a transmitting end ever raises its gain.
         antennas: receive channels 0 and 1, on one clock and one start.
         tx_gain_db: transmit gain; 0 is the lowest of every daughterboard.
-        tx_gain_max_db: what ``tx_gain_db`` may be at most, for the sake of what is connected.
-        tx_dbfs: level of samples of unit power; OFDM peaks are 12 dB up.
         rx_gain_db: receive gain, of all channels; a receiving end must give it.
         tx_antenna, rx_antenna: connector, ``TX/RX`` or ``RX2``, of all channels; the device's
             own choice where left out.
@@ -33,20 +31,14 @@ class Config(Section):
         clock_source: of the 10 MHz reference; anything but ``internal`` must lock.
         time_source: of the pulse per second; anything but ``internal`` must be there.
         master_clock_rate_hz: set after opening; the device's own where left out.
-        clock_ppm: accuracy of the reference.
         wire_format: of samples between host and device; ``sc8`` halves the traffic and the bits.
-        rx_buffer_samples: samples per reception, at most.
-        device: what it is, in words; for people and recordings.
     """
 
     args: str = Field(examples=["type=b200"])
     center_frequency_hz: float = Field(ge=1e6, le=8e9, examples=[2.45e9])
     sample_rate_hz: float = Field(1e6, ge=100e3, le=250e6)
-    end: Literal["transmit", "receive", "both"] = "both"
-    antennas: int = Field(1, ge=1, le=2)
     tx_gain_db: float = Field(0.0, ge=0, le=100)
     tx_gain_max_db: float | None = Field(None, ge=0, le=100)
-    tx_dbfs: float = Field(-12.0, ge=-40, le=0)
     rx_gain_db: float | None = Field(None, ge=0, le=100, examples=[30.0])
     tx_antenna: str | None = None
     rx_antenna: str | None = None
@@ -56,42 +48,15 @@ class Config(Section):
     master_clock_rate_hz: float | None = Field(None, ge=5e6, le=250e6)
     clock_ppm: float = Field(2.5, ge=0, le=100)
     wire_format: Literal["sc16", "sc12", "sc8"] = "sc16"
-    rx_buffer_samples: int = Field(65_536, ge=1024, le=1 << 20)
-    device: str | None = None
 
     @field_validator("args")
     @classmethod
     def _names_a_device(cls, args: str) -> str:
-        pairs = [part.partition("=") for part in args.split(",")]
-        if not any(key.strip() in _IDENTIFIES and value.strip() for key, _, value in pairs):
+        if argument_keys(args).isdisjoint(_IDENTIFIES):
             raise ValueError(f"must name a device by {', '.join(_IDENTIFIES)}, {_EXAMPLE}")
         return args
 
-    @model_validator(mode="after")
-    def _gains_fit(self) -> Self:
-        if self.tx_gain_max_db is not None and self.tx_gain_db > self.tx_gain_max_db:
-            raise ValueError(
-                f"tx_gain_db must be at most tx_gain_max_db = {self.tx_gain_max_db:g} "
-                f"(got {self.tx_gain_db:g})"
-            )
-        if self.receives and self.rx_gain_db is None:
-            raise ValueError("rx_gain_db must be given where end is receive or both")
-        return self
-
-    @property
-    def transmits(self) -> bool:
-        """Whether this end may transmit."""
-        return self.end != "receive"
-
-    @property
-    def receives(self) -> bool:
-        """Whether this end may receive."""
-        return self.end != "transmit"
-
-    @property
-    def rx_channels(self) -> list[int]:
-        """The receive channels of this end."""
-        return list(range(self.antennas)) if self.receives else []
+    _rx_gain_is_given = model_validator(mode="after")(rx_gain_is_given)
 
 
 def transmit_gain(usrp: Any, gain_db: float) -> Setting:

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sdrjscc.errors import RadioError
-from sdrjscc.radio._device import must
+from sdrjscc.radio._device import Counts, must
 from sdrjscc.radio.base import Reception
 
 _log = logging.getLogger("sdrjscc.radio")
@@ -30,20 +29,7 @@ _RX_FAULTS = {
     "bad_packet": "deliver packets that can be read (bad packet)",
 }
 _TX_LOSSES = ("underflow", "underflow_in_packet", "seq_error", "seq_error_in_packet")
-
-
-@dataclass
-class Counts:
-    """What happened since the device was opened; see :class:`sdrjscc.radio.base.Status`.
-
-    A sequence error counts as an underflow: a packet was lost, and samples were missing as well.
-    """
-
-    overflows: int = 0
-    underflows: int = 0
-    late: int = 0
-    clipped: int = 0
-    saturated: int = 0
+"""Events that count as underflows; at a sequence error a packet was lost, and its samples were missing."""
 
 
 class Receiving:
@@ -97,9 +83,7 @@ class Receiving:
     def _heed(self, code: Any) -> None:
         codes = self._types.RXMetadataErrorCode
         if code == codes.overflow:
-            self._counts.overflows += 1
-            if self._counts.overflows == 1:
-                _log.warning("%s: samples were lost on the way to the host (overflow)", self._device)
+            self._counts.overflow(self._device)
         elif code != codes.none:
             raise RadioError(f"{self._device} must {_RX_FAULTS[code.name]}")
 

@@ -10,7 +10,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,9 +21,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from sdrjscc.channel.base import SampleChannel
-from sdrjscc.errors import ConfigError, RadioError
-from sdrjscc.radio._device import at_level
+from sdrjscc.errors import RadioError
+from sdrjscc.radio._device import Counts, apply, at_level, closing_on_error, leave, must, opened
+from sdrjscc.radio._hardware import check_link, needing
 from sdrjscc.radio._pluto_clock import CaptureClock
+from sdrjscc.radio._pluto_codes import from_codes, saturated_codes, to_codes
 from sdrjscc.radio._pluto_device import (
     ADC,
     DAC,
@@ -34,22 +37,18 @@ from sdrjscc.radio._pluto_device import (
     set_timeout,
     temperature_c,
 )
-from sdrjscc.radio._pluto_errors import must
-from sdrjscc.radio._pluto_settings import Config, Setting, settings, silence, transmit_gain
+from sdrjscc.radio._pluto_settings import Config, settings, silence, transmit_gain
 from sdrjscc.radio.base import Reception, Status
 
 _log = logging.getLogger("sdrjscc.radio")
 
 __all__ = ["Config", "Pluto", "build"]
 
-_DAC_FULL_SCALE = 2**14
-_ADC_FULL_SCALE = 2**11
 _KERNEL_BUFFERS = 4
 _TX_BLOCK = 1024
 _LONGEST_TX_BUFFER = 1 << 18
 _LONGEST_CYCLE = 1 << 22
 _CYCLE_STEP = 4  # samples: the DMA moves 8 bytes at a time
-_HIGHEST_CODE = _ADC_FULL_SCALE - 1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 
@@ -60,21 +59,13 @@ def build(config: Config, *, channel: SampleChannel | None, occupied_share: floa
         ConfigError: there is a software channel, or the analog filters would cut the signal.
         RadioError: pyadi-iio or libiio is missing.
     """
-    if channel is not None:
-        raise ConfigError("the link must have no [channel] where its radio is 'pluto' (it has one)")
-    occupied_hz = occupied_share * config.sample_rate_hz
-    if config.analog_bandwidth_hz < occupied_hz:
-        raise ConfigError(
-            f"rf_bandwidth_hz must be at least the occupied {occupied_hz:g} Hz "
-            f"(got {config.analog_bandwidth_hz:g})"
-        )
-    try:
+    check_link("pluto", config, channel=channel, occupied_share=occupied_share)
+    with needing(
+        "pluto",
+        "pyadi-iio, from pip install 'sdrjscc[pluto]', and the system library libiio 0.x, "
+        "Debian's package libiio0",
+    ):
         import adi
-    except Exception as error:  # pylibiio raises many kinds, bare Exception among them
-        raise RadioError(
-            "radio 'pluto' needs pyadi-iio, from pip install 'sdrjscc[pluto]', and the system library "
-            f"libiio 0.x, Debian's package libiio0 (got: {error})"
-        ) from error
     return Pluto(config, adi.Pluto if config.antennas == 1 else adi.ad9361)
 
 
@@ -87,7 +78,6 @@ class Pluto:
 
     Attributes:
         sample_rate_hz: as asked for; once open, as read back.
-        clipped: samples clipped at full scale since construction.
     """
 
     live = True
@@ -95,14 +85,15 @@ class Pluto:
     def __init__(self, config: Config, connect: Callable[..., Any]) -> None:
         """Keep the configuration; ``connect(uri=...)`` opens the device (``adi.Pluto``)."""
         self.sample_rate_hz, self.center_frequency_hz = config.sample_rate_hz, config.center_frequency_hz
-        self.clock_ppm, self.antennas, self.clipped = config.clock_ppm, config.antennas, 0
+        self.clock_ppm, self.antennas = config.clock_ppm, config.antennas
         self._config, self._connect = config, connect
+        self._name = f"pluto at {config.uri}"
         self._sdr: Any = None
         self._bits: StatusBits | None = None
         self._clock: CaptureClock | None = None
         self._tx_buffer_samples = 0
         self._on_air_until_s = 0.0
-        self._overflows = self._underflows = self._saturated = self._reconnects = 0
+        self._counts, self._reconnects = Counts(), 0
 
     def __enter__(self) -> Self:
         """Open the device, set it up silently and only then raise its transmit gain.
@@ -111,7 +102,7 @@ class Pluto:
             RadioError: it is not there, or a setting was refused, coerced or ignored.
         """
         if self._sdr is not None:
-            raise RadioError(f"pluto at {self._config.uri} must be opened once (it is open)")
+            raise RadioError(f"{self._name} must be opened once (it is open)")
         self._open()
         now_s = time.monotonic()
         self._clock = CaptureClock(
@@ -123,18 +114,13 @@ class Pluto:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop transmitting and let go: at once on an error, else when all that was sent is on the air."""
-        if self._sdr is None:
-            return
-        try:
-            if error is None:
-                self._drain()
-        finally:
-            try:
-                self._stop()
-            except RadioError as failure:
-                if error is None:
-                    raise
-                _log.warning("%s", failure)
+        if self._sdr is not None:
+            leave(error, self._drain, self._stop)
+
+    @property
+    def clipped(self) -> int:
+        """Samples clipped at full scale since construction."""
+        return self._counts.clipped
 
     def transmit(self, samples: Tensor) -> None:
         """Send complex ``[n]``; returns when the last buffer is queued in the device.
@@ -146,16 +132,16 @@ class Pluto:
             SignalError: not a finite complex vector.
             RadioError: the device was lost, is not open, or is a receiving end.
         """
-        self._opened(self._config.transmits, "transmit")
+        opened(self._name, self._sdr, "transmit", end=self._config.end)
         codes = self._codes(samples)
         codes = pad(codes, (0, 2 * _TX_BLOCK - len(codes) % _TX_BLOCK))
-        with self._must("stay connected while it transmits"):
+        with must(self._name, "stay connected while it transmits"):
             self._size_tx_buffer(min(len(codes), _LONGEST_TX_BUFFER))
             for first in range(0, len(codes), self._tx_buffer_samples):
                 self._queue(codes[first : first + self._tx_buffer_samples])
                 if first == 0:
                     self._ran(DAC)  # dry before this transmission, which is no fault
-            self._underflows += self._tx_buffer_samples < len(codes) and self._ran(DAC)
+            self._counts.underflows += self._tx_buffer_samples < len(codes) and self._ran(DAC)
 
     def repeat(self, samples: Tensor) -> None:
         """Send complex ``[n]`` over and over, by the device itself; see :meth:`transmit`.
@@ -167,15 +153,14 @@ class Pluto:
             RadioError: more than 2^22 samples or none, or the device was lost, is not open, or is a
                 receiving end.
         """
-        sdr = self._opened(self._config.transmits, "transmit")
+        sdr = opened(self._name, self._sdr, "transmit", end=self._config.end)
         if not 0 < samples.numel() <= _LONGEST_CYCLE:
             raise RadioError(
-                f"pluto at {self._config.uri} must be given 1 to {_LONGEST_CYCLE} samples to repeat "
-                f"(got {samples.numel()})"
+                f"{self._name} must be given 1 to {_LONGEST_CYCLE} samples to repeat (got {samples.numel()})"
             )
         codes = self._codes(samples)
         codes = pad(codes, (0, -len(codes) % _CYCLE_STEP))
-        with self._must("stay connected while it transmits"):
+        with must(self._name, "stay connected while it transmits"):
             self._end_tx_buffer()
             sdr.tx_cyclic_buffer = True
             self._on_air_until_s = math.inf
@@ -190,21 +175,20 @@ class Pluto:
         Raises:
             RadioError: the device was lost, is not open, or is a transmitting end.
         """
-        self._opened(self._config.receives, "receive")
+        opened(self._name, self._sdr, "receive", end=self._config.end)
         try:
             codes, dropped = self._fetch()
         except RadioError as lost:
             self._find_again(lost)
             codes, dropped = self._fetch(resumed=True)
-        samples = (codes / _ADC_FULL_SCALE).to(torch.complex64).reshape(self.antennas, -1)
-        return Reception(samples, dropped)
+        return Reception(from_codes(codes).reshape(self.antennas, -1), dropped)
 
     def status(self) -> Status:
         """What was counted, and, while the device answers, what it says of itself."""
         told: dict[str, float | str] = {}
         temperature, rssi = None, None
         try:
-            with self._must("tell its state"):
+            with must(self._name, "tell its state"):
                 if (sdr := self._sdr) is not None:
                     told = read_back(sdr, self._config)
                     temperature = temperature_c(sdr)
@@ -213,10 +197,7 @@ class Pluto:
             _log.warning("%s", error)
         return Status(
             settings=told,
-            overflows=self._overflows,
-            underflows=self._underflows,
-            clipped=self.clipped,
-            saturated=self._saturated,
+            **asdict(self._counts),
             reconnects=self._reconnects,
             temperature_c=temperature,
             rssi_db=rssi,
@@ -224,47 +205,46 @@ class Pluto:
 
     def describe(self) -> Mapping[str, str | tuple[float, float]]:
         """What the device says it can do; a RadioError where it was lost or is not open."""
-        return capabilities(self._opened(True, "tell what it can do"), self._config.uri)
+        sdr = opened(self._name, self._sdr, "tell what it can do")
+        with must(self._name, "tell what it can do"):
+            return capabilities(sdr)
 
     def _open(self) -> None:
         uri = self._config.uri
         try:
-            with self._must("be there and answer"):
+            with must(self._name, "be there and answer"):
                 self._sdr = self._connect(uri=uri)
         except RadioError as error:
             raise RadioError(
                 f"{error}; check its power, its cable and the address: iio_info -u {uri}"
             ) from error
-        try:
+        with closing_on_error(self):
             self._set_up()
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
 
     def _set_up(self) -> None:
         sdr, config = self._sdr, self._config
-        with self._must("answer"):
+        with must(self._name, "answer"):
             longest_s = max(config.rx_buffer_samples, _LONGEST_TX_BUFFER) / config.sample_rate_hz
             set_timeout(sdr, config.timeout_s + longest_s)
             channels = receive_channels(sdr)
         if channels < self.antennas:
             raise RadioError(
-                f"pluto at {config.uri} must have 2 receive channels for antennas = 2 (got 1: only "
+                f"{self._name} must have 2 receive channels for antennas = 2 (got 1: only "
                 "revision C and later have two, with the firmware's mode set to 2r2t)"
             )
-        self._set(silence(self.antennas))
-        with self._must("switch off its test tones"):
+        apply(self._name, silence(sdr, self.antennas))
+        with must(self._name, "switch off its test tones"):
             sdr.tx_cyclic_buffer = False
             sdr.disable_dds()
-        self._set(settings(config))
+        apply(self._name, settings(sdr, config))
         self.sample_rate_hz = float(sdr.sample_rate)
-        with self._must("deliver samples"):
+        with must(self._name, "deliver samples"):
             if self.antennas > 1:
                 sdr.tx_enabled_channels = [0]
             self._bits = StatusBits(sdr)
             self._fill()
         if config.transmits:
-            self._set([transmit_gain(config.tx_gain_db)])
+            apply(self._name, [transmit_gain(sdr, config.tx_gain_db)])
 
     def _fill(self) -> None:
         """Throw away what was captured before the carrier settled, and until nothing is lost any more."""
@@ -280,14 +260,12 @@ class Pluto:
     def _fetch(self, *, resumed: bool = False) -> tuple[Tensor, int]:
         """The next buffer's codes, complex ``[antennas, n]`` or ``[n]``, and what was lost before it."""
         called_s = time.monotonic()
-        with self._must("stay connected while it receives"):
+        with must(self._name, "stay connected while it receives"):
             codes = torch.as_tensor(np.asarray(self._sdr.rx()))
             returned_s = time.monotonic()
             overflow = self._ran(ADC)
-        rails = torch.view_as_real(codes)
-        full = (rails >= _HIGHEST_CODE) | (rails <= -_HIGHEST_CODE)
-        self._saturated += int(full.any(dim=-1).sum())
-        self._overflows += overflow
+        self._counts.saturated += saturated_codes(codes)
+        self._counts.overflows += overflow
         if self._clock is None:
             return codes, 0
         if resumed:
@@ -314,43 +292,17 @@ class Pluto:
                     ) from error
             else:
                 self._reconnects += 1
-                _log.warning("pluto at %s was found again", self._config.uri)
+                _log.warning("%s was found again", self._name)
                 return
 
     def _ran(self, converter: str) -> bool:
         return self._bits is not None and self._bits.take(converter)
 
-    def _set(self, wanted: list[Setting]) -> None:
-        """Apply all, then compare all: a later setting may have moved an earlier one."""
-        for one in wanted:
-            with self._must(f"accept {one.key} = {one.asked}"):
-                setattr(self._sdr, one.attribute, one.asked)
-        for one in wanted:
-            with self._must(f"tell its {one.key}"):
-                got = getattr(self._sdr, one.attribute)
-                agrees = one.agrees(got)
-            if not agrees:
-                raise RadioError(
-                    f"pluto at {self._config.uri}: {one.key} must read back as {one.asked} "
-                    f"within {one.tolerance:g} (got {got})"
-                )
-
     def _codes(self, samples: Tensor) -> Tensor:
-        """Converter codes, whole numbers in complex64 ``[n]``."""
-        levelled, clipped = at_level(samples, self._config.tx_dbfs)
-        self._count_clipped(clipped, len(samples))
-        return torch.view_as_complex((torch.view_as_real(levelled) * _DAC_FULL_SCALE).round())
-
-    def _count_clipped(self, clipped: int, total: int) -> None:
-        self.clipped += clipped
-        if clipped:
-            _log.warning(
-                "pluto at %s: %d of %d samples clipped; lower tx_dbfs (it is %g)",
-                self._config.uri,
-                clipped,
-                total,
-                self._config.tx_dbfs,
-            )
+        """Samples at their level as the converter's codes, complex64 ``[n]``."""
+        levelled, clipped = at_level(self._name, samples, self._config.tx_dbfs)
+        self._counts.clipped += clipped
+        return to_codes(levelled)
 
     def _queue(self, codes: Tensor) -> None:
         """Hand one buffer to the device; waits while four are queued."""
@@ -380,21 +332,8 @@ class Pluto:
         """Silence, in three steps that are all tried whatever happens to the others."""
         sdr, self._sdr, self._bits = self._sdr, None, None
         self._tx_buffer_samples, self._on_air_until_s = 0, 0.0
-        with self._must("stop transmitting"), ExitStack() as last_to_first:
+        with must(self._name, "stop transmitting"), ExitStack() as last_to_first:
             last_to_first.callback(sdr.rx_destroy_buffer)
-            for one in silence(self.antennas):
-                last_to_first.callback(setattr, sdr, one.attribute, one.asked)
+            for one in silence(sdr, self.antennas):
+                last_to_first.callback(one.write)
             last_to_first.callback(sdr.tx_destroy_buffer)
-
-    def _opened(self, allowed: bool, action: str) -> Any:
-        if not allowed:
-            raise RadioError(
-                f"pluto at {self._config.uri} must have end '{action}' or 'both' to {action} "
-                f"(got '{self._config.end}')"
-            )
-        if self._sdr is None:
-            raise RadioError(f"pluto at {self._config.uri} must be open to {action} (it is closed)")
-        return self._sdr
-
-    def _must(self, what: str) -> AbstractContextManager[None]:
-        return must(f"pluto at {self._config.uri}", what)

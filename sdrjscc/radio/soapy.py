@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -18,8 +19,19 @@ import torch
 from torch import Tensor
 
 from sdrjscc.channel.base import SampleChannel
-from sdrjscc.errors import ConfigError, RadioError
-from sdrjscc.radio._device import Setting, apply, at_level, clear_frames, must, saturated
+from sdrjscc.errors import RadioError
+from sdrjscc.radio._device import (
+    Counts,
+    Setting,
+    apply,
+    at_level,
+    closing_on_error,
+    leave,
+    must,
+    opened,
+    saturated,
+)
+from sdrjscc.radio._hardware import check_link, needing
 from sdrjscc.radio._soapy_settings import Config, capabilities, settings, transmit_gain
 from sdrjscc.radio.base import Reception, Status
 
@@ -38,21 +50,13 @@ def build(config: Config, *, channel: SampleChannel | None, occupied_share: floa
         ConfigError: there is a software channel, or the analog filters would cut the signal.
         RadioError: SoapySDR's Python interface is missing.
     """
-    if channel is not None:
-        raise ConfigError("the link must have no [channel] where its radio is 'soapy' (it has one)")
-    occupied_hz = occupied_share * config.sample_rate_hz
-    if config.rf_bandwidth_hz is not None and config.rf_bandwidth_hz < occupied_hz:
-        raise ConfigError(
-            f"rf_bandwidth_hz must be at least the occupied {occupied_hz:g} Hz "
-            f"(got {config.rf_bandwidth_hz:g})"
-        )
-    try:
+    check_link("soapy", config, channel=channel, occupied_share=occupied_share)
+    with needing(
+        "soapy",
+        "SoapySDR, its Python interface and the device's module: install Debian's packages "
+        "python3-soapysdr and soapysdr-module-...",
+    ):
         import SoapySDR
-    except Exception as error:  # it checks its binary interface, and raises a bare Exception
-        raise RadioError(
-            "radio 'soapy' needs SoapySDR, its Python interface and the device's module: install Debian's "
-            f"packages python3-soapysdr and soapysdr-module-... (got: {error})"
-        ) from error
     return Soapy(config, SoapySDR)
 
 
@@ -74,7 +78,7 @@ class Soapy:
         self._name = f"soapy at {config.args}"
         self._device: Any = None
         self._streams: dict[int, Any] = {}
-        self._counts: dict[str, int] = {}
+        self._counts = Counts()
         self._settings: dict[str, float | str] = {}
         self._expected_ns: float | None = None
         self._on_air_until_s = 0.0
@@ -89,35 +93,18 @@ class Soapy:
             raise RadioError(f"{self._name} must be opened once (it is open)")
         with must(self._name, "be there and answer"):
             self._device = self._library.Device(self._config.args)
-        self._counts = dict.fromkeys(("overflows", "underflows", "late", "clipped", "saturated"), 0)
+        self._counts = Counts()
         self._expected_ns, self._on_air_until_s = None, 0.0
-        try:
+        with closing_on_error(self):
             self._set_up()
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            clear_frames(error)
-            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop transmitting and let go: at once on an error, else when all that was sent is on the air."""
-        if self._device is None:
-            return
-        try:
-            if error is None:
-                time.sleep(max(0.0, self._on_air_until_s - time.monotonic()))
-                if self._tx in self._streams:
-                    self._heed_transmission()
-        finally:
-            try:
-                self._stop()
-            except RadioError as failure:
-                if error is None:
-                    raise
-                clear_frames(failure)
-                _log.warning("%s", str(failure))
+        if self._device is not None:
+            leave(error, self._finish, self._stop)
 
     def transmit(self, samples: Tensor) -> None:
         """Send complex ``[n]`` as one burst; returns when the driver has taken all of it.
@@ -129,12 +116,9 @@ class Soapy:
             SignalError: not a finite complex vector.
             RadioError: the device was lost, is not open, or is a receiving end.
         """
-        stream = self._opened(self._config.transmits, "transmit", self._tx)
-        codes, clipped = at_level(samples, self._config.tx_dbfs)
-        self._counts["clipped"] += clipped
-        if clipped:
-            level = f"lower tx_dbfs (it is {self._config.tx_dbfs:g})"
-            _log.warning("%s: %d of %d samples clipped; %s", self._name, clipped, len(codes), level)
+        stream = opened(self._name, self._streams.get(self._tx), "transmit", end=self._config.end)
+        codes, clipped = at_level(self._name, samples, self._config.tx_dbfs)
+        self._counts.clipped += clipped
         queue, done = np.ascontiguousarray(codes.numpy()), 0
         while done < len(queue):
             piece = queue[done : done + _PIECE]
@@ -151,7 +135,7 @@ class Soapy:
             RadioError: the device was lost, is not open, is a transmitting end, or reported
                 anything but an overflow, which is counted.
         """
-        stream = self._opened(self._config.receives, "receive", self._rx)
+        stream = opened(self._name, self._streams.get(self._rx), "receive", end=self._config.end)
         wanted, library = self._config.rx_buffer_samples, self._library
         patience_us = round(1e6 * (wanted / self.sample_rate_hz + _PATIENCE_S))
         buffer = np.empty((self.antennas, wanted), dtype=np.complex64)
@@ -159,19 +143,17 @@ class Soapy:
             with must(self._name, "stay connected while it receives"):
                 result = self._device.readStream(stream, list(buffer), wanted, timeoutUs=patience_us)
             if result.ret == library.SOAPY_SDR_OVERFLOW:
-                self._counts["overflows"] += 1
-                if self._counts["overflows"] == 1:
-                    _log.warning("%s: samples were lost on the way to the host (overflow)", self._name)
+                self._counts.overflow(self._name)
             elif result.ret < 0:
                 raise RadioError(f"{self._name} must deliver samples (got: {library.errToStr(result.ret)})")
             elif result.ret:
                 samples = torch.from_numpy(buffer[:, : result.ret])
-                self._counts["saturated"] += saturated(samples)
+                self._counts.saturated += saturated(samples)
                 return Reception(samples, self._gap(result))
 
     def status(self) -> Status:
         """Settings as read back, and counts; SoapySDR has no common name for a temperature."""
-        return Status(settings=dict(self._settings), **self._counts)
+        return Status(settings=dict(self._settings), **asdict(self._counts))
 
     def describe(self) -> Mapping[str, str | tuple[float, float]]:
         """What the open device says it can do; see :class:`sdrjscc.link.bench.Described`.
@@ -179,10 +161,9 @@ class Soapy:
         Raises:
             RadioError: the device was lost, or is not open.
         """
-        if self._device is None:
-            raise RadioError(f"{self._name} must be open to tell what it can do (it is closed)")
+        device = opened(self._name, self._device, "tell what it can do")
         with must(self._name, "tell what it can do"):
-            return capabilities(self._device, self._config, self._rx, self._tx)
+            return capabilities(device, self._config, self._rx, self._tx)
 
     def _set_up(self) -> None:
         config, name = self._config, self._name
@@ -234,11 +215,12 @@ class Soapy:
 
     def _heed_transmission(self) -> None:
         """Count what the driver has to say of the bursts; many have nothing to say."""
-        library = self._library
+        library, counts = self._library, self._counts
         kinds = {library.SOAPY_SDR_UNDERFLOW: "underflows", library.SOAPY_SDR_TIME_ERROR: "late"}
         with must(self._name, "tell what became of a transmission"):
             while (code := self._device.readStreamStatus(self._streams[self._tx], timeoutUs=0).ret) in kinds:
-                self._counts[kinds[code]] += 1
+                counts.underflows += code == library.SOAPY_SDR_UNDERFLOW
+                counts.late += code == library.SOAPY_SDR_TIME_ERROR
                 _log.warning("%s: samples were missing within a transmission (%s)", self._name, kinds[code])
 
     def _gap(self, result: Any) -> int:
@@ -260,6 +242,11 @@ class Soapy:
             lowest_db = float(self._device.getGainRange(self._tx, 0).minimum())
         return transmit_gain(self._device, self._config, self._tx, lowest_db)
 
+    def _finish(self) -> None:
+        time.sleep(max(0.0, self._on_air_until_s - time.monotonic()))
+        if self._tx in self._streams:
+            self._heed_transmission()
+
     def _stop(self) -> None:
         """Silence, in steps that are all tried whatever happens to the others."""
         device, streams = self._device, dict(self._streams)
@@ -276,12 +263,3 @@ class Soapy:
         """Forget the device and its streams."""
         self._device = None
         self._streams.clear()
-
-    def _opened(self, allowed: bool, action: str, direction: int) -> Any:
-        if not allowed:
-            raise RadioError(
-                f"{self._name} must have end '{action}' or 'both' to {action} (got '{self._config.end}')"
-            )
-        if self._device is None:
-            raise RadioError(f"{self._name} must be open to {action} (it is closed)")
-        return self._streams[direction]

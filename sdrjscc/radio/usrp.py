@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from torch import Tensor
 
 from sdrjscc.channel.base import SampleChannel
-from sdrjscc.errors import ConfigError, RadioError
-from sdrjscc.radio._device import apply, at_level, clear_frames, must, saturated
+from sdrjscc.errors import RadioError
+from sdrjscc.radio._device import Counts, apply, at_level, closing_on_error, leave, must, opened, saturated
+from sdrjscc.radio._hardware import check_link, needing
 from sdrjscc.radio._usrp_settings import Config, capabilities, clock_settings, settings, transmit_gain
-from sdrjscc.radio._usrp_streams import Counts, Receiving, Sending, wait_for
+from sdrjscc.radio._usrp_streams import Receiving, Sending, wait_for
 from sdrjscc.radio.base import Reception, Status
 
 _log = logging.getLogger("sdrjscc.radio")
@@ -26,8 +27,6 @@ _log = logging.getLogger("sdrjscc.radio")
 __all__ = ["Config", "Usrp", "build"]
 
 _LOCK_PATIENCE_S = 3.0
-
-StreamT = TypeVar("StreamT", Receiving, Sending)
 
 
 def build(config: Config, *, channel: SampleChannel | None, occupied_share: float) -> "Usrp":
@@ -37,21 +36,9 @@ def build(config: Config, *, channel: SampleChannel | None, occupied_share: floa
         ConfigError: there is a software channel, or the analog filters would cut the signal.
         RadioError: UHD's Python interface is missing.
     """
-    if channel is not None:
-        raise ConfigError("the link must have no [channel] where its radio is 'usrp' (it has one)")
-    occupied_hz = occupied_share * config.sample_rate_hz
-    if config.rf_bandwidth_hz is not None and config.rf_bandwidth_hz < occupied_hz:
-        raise ConfigError(
-            f"rf_bandwidth_hz must be at least the occupied {occupied_hz:g} Hz "
-            f"(got {config.rf_bandwidth_hz:g})"
-        )
-    try:
+    check_link("usrp", config, channel=channel, occupied_share=occupied_share)
+    with needing("usrp", "UHD and its Python interface: install Debian's packages python3-uhd and uhd-host"):
         import uhd
-    except Exception as error:  # a binding for another release of numpy raises more than ImportError
-        raise RadioError(
-            "radio 'usrp' needs UHD and its Python interface: install Debian's packages python3-uhd "
-            f"and uhd-host (got: {error})"
-        ) from error
     return Usrp(config, uhd)
 
 
@@ -89,12 +76,8 @@ class Usrp:
         with must(self._name, "be there and answer"):
             self._usrp = self._uhd.usrp.MultiUSRP(self._config.args)
         self._counts = Counts()
-        try:
+        with closing_on_error(self):
             self._set_up()
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            clear_frames(error)
-            raise
         return self
 
     def __exit__(
@@ -105,19 +88,8 @@ class Usrp:
         At once means the lowest gain at once; the device then runs through what its buffer
         holds: a fraction of a second, or seconds on an X310 at low rates.
         """
-        if self._usrp is None:
-            return
-        try:
-            if error is None and self._sending is not None:
-                self._sending.drain()
-        finally:
-            try:
-                self._stop()
-            except RadioError as failure:
-                if error is None:
-                    raise
-                clear_frames(failure)
-                _log.warning("%s", str(failure))  # not the error itself, which loggers keep
+        if self._usrp is not None:
+            leave(error, self._finish, self._stop)
 
     def transmit(self, samples: Tensor) -> None:
         """Send complex ``[n]`` as one burst; returns when the device's queue has taken all of it.
@@ -129,12 +101,9 @@ class Usrp:
             SignalError: not a finite complex vector.
             RadioError: the device was lost, is not open or is a receiving end, or a burst came late.
         """
-        sending = self._opened(self._sending, self._config.transmits, "transmit")
-        codes, clipped = at_level(samples, self._config.tx_dbfs)
+        sending = opened(self._name, self._sending, "transmit", end=self._config.end)
+        codes, clipped = at_level(self._name, samples, self._config.tx_dbfs)
         self._counts.clipped += clipped
-        if clipped:
-            level = f"lower tx_dbfs (it is {self._config.tx_dbfs:g})"
-            _log.warning("%s: %d of %d samples clipped; %s", self._name, clipped, len(codes), level)
         if len(codes):
             sending.send(codes)
 
@@ -145,7 +114,7 @@ class Usrp:
             RadioError: the device was lost, is not open, is a transmitting end, or reported
                 anything but an overflow, which is counted and gives ``dropped``.
         """
-        reception = self._opened(self._receiving, self._config.receives, "receive").receive()
+        reception = opened(self._name, self._receiving, "receive", end=self._config.end).receive()
         self._counts.saturated += saturated(reception.samples)
         return reception
 
@@ -164,10 +133,9 @@ class Usrp:
         Raises:
             RadioError: the device was lost, or is not open.
         """
-        if self._usrp is None:
-            raise RadioError(f"{self._name} must be open to tell what it can do (it is closed)")
+        usrp = opened(self._name, self._usrp, "tell what it can do")
         with must(self._name, "tell what it can do"):
-            return capabilities(self._usrp, self._config)
+            return capabilities(usrp, self._config)
 
     def _set_up(self) -> None:
         config, usrp, name = self._config, self._usrp, self._name
@@ -249,6 +217,10 @@ class Usrp:
             _log.debug("%s does not tell its %s", self._name, name)
         return None
 
+    def _finish(self) -> None:
+        if self._sending is not None:
+            self._sending.drain()
+
     def _stop(self) -> None:
         """Silence, in steps that are all tried whatever happens to the others."""
         with must(self._name, "stop"), ExitStack() as last_to_first:
@@ -265,12 +237,3 @@ class Usrp:
             if stream is not None:
                 stream.let_go()
         self._usrp = self._receiving = self._sending = None
-
-    def _opened(self, stream: StreamT | None, allowed: bool, action: str) -> StreamT:
-        if not allowed:
-            raise RadioError(
-                f"{self._name} must have end '{action}' or 'both' to {action} (got '{self._config.end}')"
-            )
-        if stream is None:
-            raise RadioError(f"{self._name} must be open to {action} (it is closed)")
-        return stream

@@ -108,11 +108,16 @@ def test_a_recording_of_another_configuration_is_named(tmp_path, capsys):
 
 def test_check_says_what_differs(tmp_path, capsys):
     meta = bundled("awgn-20db", tmp_path)
-    index = (bundled_folder("captures") / "index.toml").read_text()
+    whole = (bundled_folder("captures") / "index.toml").read_text()
+    (tmp_path / "index.toml").write_text(whole)
+    missing = "noise: the index has it, but there is no such recording"
+    assert main(["replay", str(tmp_path), "--check"]) == 4
+    assert missing in capsys.readouterr().err
+    (entry,) = [one for one in whole.split("[[capture]]") if 'file = "awgn-20db"' in one]
+    index = f"[[capture]]{entry}"
     (tmp_path / "index.toml").write_text(index)
     assert main(["replay", str(tmp_path), "--check"]) == 0
-    assert "1 recordings, 0 differ" in capsys.readouterr().out
-    entry = index[index.index('file = "awgn-20db"') :]
+    assert "1 recording, 0 differ" in capsys.readouterr().out
     packets = entry[entry.index("packets = ") :].split("\n")[0]
     (tmp_path / "index.toml").write_text(index.replace(entry, entry.replace(packets, "packets = 7", 1)))
     assert "awgn-20db: packets must be 7 (got 2)" in fails(capsys, 4, "replay", meta, "--check")
@@ -138,3 +143,12 @@ def test_ctrl_c_in_a_replay_keeps_what_was_received(tmp_path, monkeypatch):
 def test_an_out_that_cannot_be_written_is_refused_at_once(tmp_path, pictures, capsys):
     sentence = fails(capsys, 2, "replay", bundled("awgn-20db", tmp_path), "--out", pictures / "0.png")
     assert "--out must be a folder that can be written" in sentence
+
+
+def test_channels_go_into_a_new_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    meta = bundled("rayleigh", tmp_path)
+    assert ".safetensors file" in fails(capsys, 2, "replay", meta, "--channels", "photo.png")
+    assert main(["replay", str(meta), "--channels", "lab.safetensors"]) == 0
+    assert "new file" in fails(capsys, 2, "replay", meta, "--channels", "lab.safetensors")
+    assert main(["replay", str(meta), "--channels", "lab.safetensors", "--force"]) == 0

@@ -136,6 +136,8 @@ class Phy:
             return str(between(integer(text), 200e3, 56e6))
         if file == "out_voltage_rf_bandwidth":
             return str(between(integer(text), 200e3, 40e6))
+        if not text:  # the connection was cut before the value
+            raise Refused(errno.EINVAL)
         if file.endswith("_hardwaregain"):
             return self._gain(file, float(text.split()[0]))
         if file.endswith("_gain_control_mode"):
