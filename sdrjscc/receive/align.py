@@ -137,21 +137,28 @@ def refine(samples: Tensor, cfo: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         delay of the strongest path in samples and carrier offset in cycles per sample, float64
         ``[B]``; and :func:`chirp_response` at that offset.
     """
-    taps = _taps(chirp_response(samples, cfo))
+    response = chirp_response(samples, cfo)
+    even = _evening(response)
+    taps = _taps(response * even)
     turn = (taps[:, :, 1] * taps[:, :, 0].conj()).sum((1, 2)).angle().double() / (2 * torch.pi)
     cfo = cfo + turn / CHIRP_SAMPLES
     response = chirp_response(samples, cfo)
-    score, likeness = _coherence(response)
+    score, likeness = _coherence(response * even)
     unsure = likeness < _ALIKE
     if unsure.any():
         step = torch.tensor([-1.0, 1.0], dtype=torch.float64) / CHIRP_SAMPLES
         others = cfo[unsure, None] + step
         other = chirp_response(samples[unsure, None], others)
-        scores = torch.cat([score[unsure, None], _coherence(other)[0]], dim=1)
+        scores = torch.cat([score[unsure, None], _coherence(other * even[unsure, None])[0]], dim=1)
         best, row = scores.argmax(-1), torch.arange(len(others))
         response[unsure] = torch.cat([response[unsure, None], other], dim=1)[row, best]
         cfo[unsure] = torch.cat([cfo[unsure, None], others], dim=1)[row, best]
-    return strongest_delay(response.mean(-2)), cfo, response
+    return strongest_delay((response * even).mean(-2)), cfo, response
+
+
+def _evening(response: Tensor) -> Tensor:
+    """Factors ``[B, A, 1, 1]`` that even the antennas' power: mere noise must not drown a signal."""
+    return energy(response, 2).clamp_min(1e-30).rsqrt()[..., None, None]
 
 
 def moved(response: Tensor, cfo: Tensor, samples: Tensor) -> Tensor:

@@ -179,3 +179,11 @@ def test_silence_around_frames_without_noise():
     packets = rx.push(spaced(FRAMES, 3000)) + rx.flush()
     assert len(packets) == 3 and rx.counters.triggers == 3
     assert all(error_power(p, PAYLOAD) < 1e-3 for p in packets)
+
+
+@pytest.mark.parametrize("level_db", [20, 60])
+def test_an_antenna_of_mere_noise_takes_no_frame_from_the_other(level_db):
+    sent, _ = frames(WAVE, 10)
+    heard = noisy(turned(spaced(sent, 700), 0.01, 0.3), 5.0, seed=1)
+    deaf = noisy(0 * heard, 0.0, seed=5) * 10 ** (level_db / 20)
+    assert len(receive(WAVE, torch.cat([heard, deaf]), antennas=2)) == 10
