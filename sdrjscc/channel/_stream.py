@@ -16,7 +16,7 @@ SILENCE_SAMPLES = 1024
 LONGEST_SAMPLES = 1 << 23
 """What has no silence for longer than this is cut: more than the largest picture takes."""
 
-_TRANSMIT_POWER = 1.0
+TRANSMIT_POWER = 1.0
 _PROBE_SAMPLES = 64
 _SHORT_SILENCE = 16
 # What a chain does to signals, or once a transmission: a noise floor has none of it.
@@ -45,9 +45,10 @@ class ChannelStream:
 
     A transmission is what lies between stretches of ``SILENCE_SAMPLES`` zeros. It is held until
     its end, then goes through one realisation of the channel, with what that adds before and
-    after it. Levels do not follow the transmission: the SNR is that of a mean transmit power
-    of 1, so that the noise floor stays where it is. No channel, and the channel ``awgn``, have no
-    memory: there samples go straight through.
+    after it; the n-th transmission's does not depend on how the stream came in chunks. Levels do
+    not follow the transmission: the SNR is that of a mean transmit power of 1, so that the noise
+    floor stays where it is. No channel, and the channel ``awgn``, have no memory: there samples go
+    straight through.
 
     Attributes:
         antennas: receive antennas.
@@ -66,6 +67,8 @@ class ChannelStream:
         occupied_bandwidth_hz: float,
         seed: int,
         longest_samples: int = LONGEST_SAMPLES,
+        purpose: str = "channel stream",
+        signal_power: float | None = TRANSMIT_POWER,
     ) -> None:
         """Begin in silence.
 
@@ -75,20 +78,35 @@ class ChannelStream:
             sample_rate_hz, occupied_bandwidth_hz: as in :meth:`SampleChannel.realise`.
             seed: of all realisations and of the noise floor.
             longest_samples: longer transmissions are cut, in a silence where there is one.
+            purpose: names the random numbers, beside the seed: with ``loopback`` and the mean power of
+                each transmission, they get what the loopback radio gives them.
+            signal_power: that the SNR of a transmission refers to; ``None``: the transmission's own.
 
         Raises:
             ConfigError: the channel cannot be had at this sample rate.
         """
-        self._channel, self._floor = channel, _without_signal(channel)
+        self.channel = channel
+        self._purpose, self._signal_power = purpose, signal_power
         self._band = {"sample_rate_hz": sample_rate_hz, "occupied_bandwidth_hz": occupied_bandwidth_hz}
         self._seed, self._longest = seed, longest_samples
-        self._direct = channel is None or isinstance(channel, Awgn)
         self._pending: list[Tensor] = []
-        self._zeros = self._draws = 0
+        self._zeros = self._draws = self._silences = 0
         self.transmissions = self.cuts = self.held = 0
         self.busy = False
         self.antennas = antennas
-        self.antennas = self._realise(channel, torch.zeros(1, _PROBE_SAMPLES, dtype=torch.complex64)).shape[0]
+        probe = torch.zeros(1, _PROBE_SAMPLES, dtype=torch.complex64)
+        generator = derived_generator("channel stream", seed)
+        self.antennas = self._through(channel, probe, generator, TRANSMIT_POWER).shape[0]
+
+    @property
+    def channel(self) -> SampleChannel | None:
+        """What the samples go through; another one, of as many antennas, holds from the next realisation."""
+        return self._channel
+
+    @channel.setter
+    def channel(self, channel: SampleChannel | None) -> None:
+        self._channel, self._floor = channel, _without_signal(channel)
+        self._direct = channel is None or isinstance(channel, Awgn)
 
     def push(self, samples: Tensor) -> list[Tensor]:
         """Take samples, complex64 ``[n]``; return those that now arrive, each ``[antennas, m]``."""
@@ -111,7 +129,9 @@ class ChannelStream:
     def silence(self, count: int) -> Tensor:
         """What is received while nobody transmits: about ``count`` samples ``[antennas, m]``."""
         zeros = torch.zeros(1, count, dtype=torch.complex64)
-        return self._realise(self._floor, zeros)[:, :count]
+        generator = derived_generator("noise floor", self._seed, self._silences)
+        self._silences += 1
+        return self._through(self._floor, zeros, generator, TRANSMIT_POWER)[:, :count]
 
     def _take_signal(self, samples: Tensor) -> list[Tensor]:
         if not self.busy:
@@ -119,7 +139,7 @@ class ChannelStream:
             self.transmissions += 1
         if self._direct:
             self._zeros = 0
-            return [self._realise(self._channel, samples.unsqueeze(0))]
+            return [self._realise(samples.unsqueeze(0))]
         if self._zeros:
             self._hold(samples.new_zeros(self._zeros))
             self._zeros = 0
@@ -148,7 +168,7 @@ class ChannelStream:
             return []
         samples = torch.cat(self._pending)
         self._pending, self.held = [], 0
-        return [self._realise(self._channel, samples.unsqueeze(0))]
+        return [self._realise(samples.unsqueeze(0))]
 
     def _cut(self) -> Tensor:
         """Send the first part of what is held, to where the longest silence of its second half is."""
@@ -156,16 +176,25 @@ class ChannelStream:
         at = _cut_position(samples[: self._longest])
         self._pending, self.held = [samples[at:].clone()], len(samples) - at
         self.cuts += 1
-        return self._realise(self._channel, samples[:at].unsqueeze(0))
+        return self._realise(samples[:at].unsqueeze(0))
 
-    def _realise(self, channel: SampleChannel | None, samples: Tensor) -> Tensor:
+    def _realise(self, samples: Tensor) -> Tensor:
+        generator = derived_generator(self._purpose, self._seed, self._draws)
+        self._draws += 1
+        return self._through(self._channel, samples, generator, self._signal_power)
+
+    def _through(
+        self,
+        channel: SampleChannel | None,
+        samples: Tensor,
+        generator: torch.Generator,
+        signal_power: float | None,
+    ) -> Tensor:
         if channel is None:
             return samples.expand(self.antennas, -1)
-        generator = derived_generator("channel stream", self._seed, self._draws)
-        self._draws += 1
         with torch.inference_mode():
             return channel.realise(
-                samples, **self._band, generator=generator, signal_power=_TRANSMIT_POWER
+                samples, **self._band, generator=generator, signal_power=signal_power
             ).samples
 
 

@@ -22,7 +22,7 @@ from sdrjscc.link.transmitter import plan_picture
 from sdrjscc.mapping.base import Mapper
 from sdrjscc.payload import Plan
 
-_SEARCH_SAMPLES = 1 << 15
+SETTLING_SAMPLES = 1 << 15
 """More than the receiver waits beyond the end of a frame before it reads it."""
 
 
@@ -67,8 +67,8 @@ class Antennas(Protocol):
         ...
 
 
-class ReceivingEnd:
-    """Receiver, reassembler and decoder of one link.
+class Collector:
+    """Receiver and reassembler of one link: samples in, transmissions out.
 
     Attributes:
         receiver, assembler: with their own counters.
@@ -86,10 +86,10 @@ class ReceivingEnd:
         on_packet: Callable[[Packet], None] | None = None,
         on_undecodable: Callable[[float], None] | None = None,
     ) -> None:
-        """Build the receiving end.
+        """Build receiver and reassembler.
 
         Args:
-            parts: the link's codec, mapper and waveform.
+            parts: the link's codec and waveform.
             radio: where the samples come from (its rate, carrier, clock and antennas).
             sender_clock_ppm: accuracy of the other end's clock.
             digest: of the configuration to accept; ``None``: that of ``parts``. Another one lets a
@@ -100,9 +100,9 @@ class ReceivingEnd:
         Raises:
             ConfigError: the sample rate leaves no room for the clocks' offset.
         """
-        self._codec, self._mapper, self._device = parts.codec, parts.mapper, parts.device
+        self._codec = parts.codec
         # Frames that began before this have come out of the receiver.
-        self._lag = parts.waveform.frame_samples + _SEARCH_SAMPLES
+        self._lag = parts.waveform.frame_samples + SETTLING_SAMPLES
         self.refusals = Refusals()
         self.receiver = Receiver(
             parts.waveform,
@@ -122,8 +122,8 @@ class ReceivingEnd:
             self.refusals,
         )
 
-    def push(self, samples: Tensor, *, dropped: int = 0) -> list[ReceivedPicture]:
-        """Take samples ``[antennas, n]``; return the pictures they completed.
+    def push(self, samples: Tensor, *, dropped: int = 0) -> list[Assembled]:
+        """Take samples ``[antennas, n]``; return the transmissions they completed or ended.
 
         Args:
             samples: complex64, full scale 1.0; NaN and infinite ones count as dropped.
@@ -132,15 +132,14 @@ class ReceivingEnd:
         with self._counting():
             packets = self.receiver.push(samples, dropped=dropped)
         assembled = [one for packet in packets for one in self._take(packet)]
-        assembled += self.assembler.advance(self.receiver.position - self._lag)
-        return [self._decode(one) for one in assembled]
+        return assembled + self.assembler.advance(self.receiver.position - self._lag)
 
-    def flush(self) -> list[ReceivedPicture]:
-        """End of the stream: return what is left, incomplete pictures included."""
+    def flush(self) -> list[Assembled]:
+        """End of the stream: return what is left, incomplete transmissions included."""
         with self._counting():
             packets = self.receiver.flush()
         assembled = [one for packet in packets for one in self._take(packet)]
-        return [self._decode(one) for one in assembled + self.assembler.flush()]
+        return assembled + self.assembler.flush()
 
     def _take(self, packet: Packet) -> list[Assembled]:
         if self._on_packet is not None:
@@ -172,16 +171,98 @@ class ReceivingEnd:
     def _plan(self, header: Header) -> Plan:
         return plan_picture(self._codec, header.width, header.height, header.mode, header.prefix)
 
-    @torch.inference_mode()
+
+class ReceivingEnd:
+    """Receiver, reassembler and decoder of one link: samples in, pictures out.
+
+    Attributes:
+        refusals: why something that came over the air was not accepted, or could not be decoded.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        radio: Antennas,
+        sender_clock_ppm: float,
+        *,
+        digest: int | None = None,
+        on_packet: Callable[[Packet], None] | None = None,
+        on_undecodable: Callable[[float], None] | None = None,
+    ) -> None:
+        """Build the receiving end; arguments and errors are those of :class:`Collector`."""
+        self._parts = parts
+        self._collector = Collector(
+            parts, radio, sender_clock_ppm, digest=digest, on_packet=on_packet, on_undecodable=on_undecodable
+        )
+        self.refusals = self._collector.refusals
+
+    @property
+    def receiver(self) -> Receiver:
+        """With its own counters."""
+        return self._collector.receiver
+
+    @property
+    def assembler(self) -> Assembler:
+        """With its own counters."""
+        return self._collector.assembler
+
+    def push(self, samples: Tensor, *, dropped: int = 0) -> list[ReceivedPicture]:
+        """Take samples ``[antennas, n]``, as :meth:`Collector.push`; return the pictures they completed."""
+        return [self._decode(one) for one in self._collector.push(samples, dropped=dropped)]
+
+    def flush(self) -> list[ReceivedPicture]:
+        """End of the stream: return what is left, incomplete pictures included."""
+        return [self._decode(one) for one in self._collector.flush()]
+
     def _decode(self, assembled: Assembled) -> ReceivedPicture:
         began = time.perf_counter()
+        parts = self._parts
         try:
-            pixels = decode_picture(self._codec, self._mapper, assembled, self._device)
+            pixels = decode_picture(parts.codec, parts.mapper, assembled, parts.device)
             reason = None
         except SdrJsccError as error:
             pixels, reason = None, str(error)
             self.refusals.add(reason)
         return ReceivedPicture(assembled, pixels, reason, 1e3 * (time.perf_counter() - began))
+
+
+@torch.inference_mode()
+def demap_symbols(
+    mapper: Mapper, symbols: Tensor, noise_var: Tensor, mode: int = 0, device: torch.device | str = "cpu"
+) -> Tensor:
+    """The payload's estimate of one transmission, a batch of one, on ``device``.
+
+    Args:
+        mapper: bound to the codec.
+        symbols: complex64 ``[k]``.
+        noise_var: float32 ``[k]``, infinite where lost.
+        mode: of the header.
+        device: where the codec is.
+    """
+    return mapper.demap(symbols.unsqueeze(0).to(device), noise_var.unsqueeze(0).to(device), mode)
+
+
+@torch.inference_mode()
+def decode_payload(
+    codec: Codec, payload_hat: Tensor, noise_var: Tensor, plan: Plan, *, width: int, height: int
+) -> Tensor:
+    """The picture of a payload's estimate.
+
+    Args:
+        codec: the link's.
+        payload_hat: a batch of one, on the codec's device.
+        noise_var: float32 ``[k]``, infinite where lost.
+        plan: what was sent.
+        width, height: of the picture, px.
+
+    Returns:
+        uint8 ``[3, H, W]`` on the CPU, cropped to the picture's size.
+
+    Raises:
+        Undecodable: the codec can make no picture of it.
+    """
+    images = codec.decode(payload_hat, noise_var.unsqueeze(0).to(payload_hat.device), plan)
+    return to_uint8(crop(images, width, height))[0].cpu()
 
 
 def decode_picture(
@@ -195,12 +276,11 @@ def decode_picture(
     Raises:
         Undecodable: the codec can make no picture of it.
     """
-    header = assembled.header
-    symbols = assembled.symbols.unsqueeze(0).to(device)
-    noise_var = assembled.noise_var.unsqueeze(0).to(device)
-    payload_hat = mapper.demap(symbols, noise_var, header.mode)
-    images = codec.decode(payload_hat, noise_var, assembled.plan)
-    return to_uint8(crop(images, header.width, header.height))[0].cpu()
+    header, noise_var = assembled.header, assembled.noise_var
+    payload_hat = demap_symbols(mapper, assembled.symbols, noise_var, header.mode, device)
+    return decode_payload(
+        codec, payload_hat, noise_var, assembled.plan, width=header.width, height=header.height
+    )
 
 
 def _limits(parts: Parts, sample_rate_hz: float) -> Limits:

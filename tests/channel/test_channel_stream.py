@@ -13,6 +13,7 @@ from sdrjscc.channel.awgn import Awgn
 from sdrjscc.channel.awgn import Config as AwgnConfig
 from sdrjscc.channel.chain import Chain, Config, scenario
 from sdrjscc.errors import ConfigError
+from sdrjscc.radio import loopback
 
 RATE_HZ = 1e6
 
@@ -161,3 +162,30 @@ def test_a_channel_that_cannot_be_had_is_refused_at_once():
         stream(Chain(scenario("pluto_pair")), sample_rate_hz=1e5, occupied_bandwidth_hz=1e5)
     with pytest.raises(ConfigError, match="snr_db is required"):
         stream(Awgn(AwgnConfig()))
+
+
+def test_a_transmission_gets_what_the_loopback_radio_gives_it_however_the_stream_was_cut():
+    channel = Chain(Config(snr_db=10.0, cfo_range_hz=1e3, delay_samples=5.0, delay_range_samples=2.0))
+    bursts = [burst(3000, seed) for seed in (1, 2)]
+    radio = loopback.build(loopback.Config(seed=7), channel=channel, occupied_share=0.4)
+    for one in bursts:
+        radio.transmit(one)
+    expected = [radio.receive().samples, radio.receive().samples]
+    options = {"purpose": "loopback", "signal_power": None, "seed": 7, "occupied_bandwidth_hz": 0.4 * RATE_HZ}
+    for cut in (500, 4096):
+        joined = stream(channel, **options)
+        arrived = []
+        for one in bursts:
+            joined.push(silence(cut))
+            for piece in one.split(cut):
+                assert not joined.push(piece)
+            arrived += joined.end()
+        assert all(torch.equal(got, want) for got, want in zip(arrived, expected, strict=True))
+
+
+def test_another_channel_holds_from_the_next_transmission():
+    joined = stream(Chain(Config(snr_db=10.0)))
+    joined.channel = Chain(Config(snr_db=60.0))
+    assert not joined.push(burst(4000))
+    received = joined.end()[0][0]
+    assert power(received - burst(4000)) == pytest.approx(1e-6, rel=0.1)
