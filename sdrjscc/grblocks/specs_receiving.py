@@ -1,0 +1,193 @@
+"""The blocks from samples to a picture, what measures and what records."""
+
+from sdrjscc.grblocks.spec import (
+    ANTENNAS_PARAMETER,
+    CARRIER_PARAMETER,
+    DEVICE_PARAMETER,
+    LINK_PARAMETER,
+    RATE_PARAMETER,
+    Block,
+    Parameter,
+    Port,
+)
+
+FRAME_RECEIVER = Block(
+    id="sdrjscc_frame_receiver",
+    label="Frame Receiver",
+    make="FrameReceiver",
+    doc=(
+        "Finds frames, equalises them and gathers pictures' symbols: with every symbol goes its noise "
+        "variance, "
+        "infinite where it was lost. Why something was not accepted is logged."
+    ),
+    parameters=(
+        LINK_PARAMETER,
+        RATE_PARAMETER,
+        CARRIER_PARAMETER,
+        Parameter("clock_ppm", "Clock Accuracy (ppm)", "real", "10.0", "Of each end's clock.", hide="part"),
+        ANTENNAS_PARAMETER,
+    ),
+    inputs=(
+        Port("samples", "Samples, full scale 1.", domain="stream", optional=False, multiplicity="antennas"),
+    ),
+    outputs=(
+        Port("packets", "Every packet: equalised symbols, noise variance, CFO, SNR, impulse response."),
+        Port("transmissions", "A picture's symbols with their noise variance, as far as they came."),
+    ),
+    asserts=("${ antennas >= 1 }", "${ samp_rate > 0 }", "${ clock_ppm >= 0 }"),
+)
+
+SYMBOL_DEMAPPER = Block(
+    id="sdrjscc_symbol_demapper",
+    label="Symbol Demapper",
+    make="SymbolDemapper",
+    doc="Received symbols and their noise variance to the payload's estimate.",
+    parameters=(LINK_PARAMETER,),
+    inputs=(Port("transmissions", "Received symbols of one picture.", optional=False),),
+    outputs=(Port("payloads", "Estimates of payloads.", optional=False),),
+)
+
+JSCC_DECODER = Block(
+    id="sdrjscc_jscc_decoder",
+    label="JSCC Decoder",
+    make="JsccDecoder",
+    doc=(
+        "Estimates of payloads to pictures. Give it a Link of its own to try another decoder on the "
+        "same air: "
+        "one that was trained for the same encoder."
+    ),
+    parameters=(LINK_PARAMETER, DEVICE_PARAMETER),
+    inputs=(Port("payloads", "Estimates of payloads.", optional=False),),
+    outputs=(Port("pictures", "Received pictures.", optional=False),),
+)
+
+IMAGE_SINK = Block(
+    id="sdrjscc_image_sink",
+    label="Image Sink",
+    make="ImageSink",
+    doc=(
+        "Writes every picture as PNG, named by arrival, sender and number; each file appears whole. "
+        "What was "
+        "measured is in results.jsonl beside them."
+    ),
+    parameters=(
+        Parameter("folder", "Folder", "dir_select", "received", "Made where it is missing."),
+        Parameter(
+            "limit",
+            "Keep At Most",
+            "int",
+            "0",
+            "Delete the oldest beyond so many; 0: keep all.",
+            hide="part",
+        ),
+    ),
+    inputs=(
+        Port("pictures", "Pictures.", optional=False),
+        Port("results", "Measurements of the link probe."),
+    ),
+    asserts=("${ limit >= 0 }",),
+)
+
+IMAGE_VIEW = Block(
+    id="sdrjscc_image_view",
+    label="QT Image View",
+    make="ImageView",
+    gui=True,
+    doc="Shows pictures as they come, with their name, size and, where the probe is connected, PSNR and SNR.",
+    parameters=(
+        Parameter("label", "Label", "string", "received", "Title above the picture."),
+        Parameter("gui_hint", "GUI Hint", "gui_hint", "", "Place in the window.", hide="part"),
+    ),
+    inputs=(
+        Port("pictures", "Pictures.", optional=False),
+        Port("results", "Measurements of the link probe."),
+    ),
+)
+
+LINK_PROBE = Block(
+    id="sdrjscc_link_probe",
+    label="Link Probe",
+    make="LinkProbe",
+    doc=(
+        "Measures every received picture against the one that was sent: PSNR, SSIM, data-aided SNR, "
+        "EVM, pilot SNR, "
+        "carrier and clock offset, packets, latency. Without the sender's pictures it gives what the "
+        "receiver "
+        "knows. results is for the image sink and view; the others carry the last values, newest at the "
+        "end, for "
+        "a QT GUI Time Sink of type Float Message."
+    ),
+    parameters=(
+        LINK_PARAMETER,
+        Parameter("history", "History", "int", "100", "Values kept for the time sinks."),
+    ),
+    inputs=(
+        Port("sent_pictures", "From the image source."),
+        Port("sent_symbols", "From the symbol mapper, for the data-aided SNR."),
+        Port("transmissions", "From the frame receiver."),
+        Port("pictures", "From the JSCC decoder."),
+    ),
+    outputs=(
+        Port("results", "One dictionary a picture."),
+        Port("psnr_db", "The last values, dB."),
+        Port("snr_db", "The last values, dB: data-aided, or by pilots."),
+        Port("cfo_hz", "The last values, Hz."),
+    ),
+    asserts=("${ history >= 1 }",),
+)
+
+SIGMF_SINK = Block(
+    id="sdrjscc_sigmf_sink",
+    label="SigMF Sink",
+    make="SigmfSink",
+    doc=(
+        "Records samples as SigMF with the whole link's configuration, so that sdrjscc replay reads it; "
+        "with the "
+        "receiver's packets connected, with an annotation for each frame. What the disk is too slow for "
+        "is marked "
+        "as lost, and everything up to the last second survives a killed process."
+    ),
+    parameters=(
+        LINK_PARAMETER,
+        Parameter("path", "Recording", "file_save", "recording", "With or without a suffix."),
+        RATE_PARAMETER,
+        CARRIER_PARAMETER,
+        ANTENNAS_PARAMETER,
+        Parameter(
+            "datatype",
+            "Datatype",
+            "enum",
+            "ci16_le",
+            "What a sample is in the file.",
+            options=("ci16_le", "cf32_le"),
+            labels=("16-bit integers, full scale 1", "32-bit floats"),
+            hide="part",
+        ),
+        Parameter("overwrite", "Overwrite", "bool", "False", "Replace a recording of that name."),
+    ),
+    inputs=(
+        Port("samples", "Samples, full scale 1.", domain="stream", optional=False, multiplicity="antennas"),
+        Port("packets", "From the frame receiver."),
+    ),
+    asserts=("${ antennas >= 1 }", "${ samp_rate > 0 }"),
+)
+
+SIGMF_SOURCE = Block(
+    id="sdrjscc_sigmf_source",
+    label="SigMF Source",
+    make="SigmfSource",
+    doc=(
+        "Plays a SigMF recording, or a bundled one by its name (awgn-10db); gaps are zeros with an "
+        "rx_time tag "
+        "behind them. Ends with enough zeros for a receiver to finish."
+    ),
+    parameters=(
+        Parameter("path", "Recording", "file_open", "awgn-10db", "With or without a suffix."),
+        Parameter("repeat", "Repeat", "bool", "False", "Begin again at the end."),
+        ANTENNAS_PARAMETER,
+    ),
+    outputs=(
+        Port("samples", "Samples, full scale 1.", domain="stream", optional=False, multiplicity="antennas"),
+    ),
+    asserts=("${ antennas >= 1 }",),
+)
