@@ -22,7 +22,7 @@ _HOMES = {
     "open_link": "link_variable",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
