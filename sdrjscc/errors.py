@@ -4,6 +4,11 @@ Messages follow one form: *what must hold (got what)*. The command line prints t
 message of any :class:`SdrJsccError` without a traceback and exits with its ``exit_code``.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 class SdrJsccError(Exception):
     """Base of all errors that a user, not a programmer, has to act on."""
@@ -40,7 +45,14 @@ class FramingError(SdrJsccError):
 
 
 class Undecodable(SdrJsccError):
-    """What was received cannot be decoded into a picture; it is counted, never fatal."""
+    """What was received cannot be decoded into a picture; it is counted, never fatal.
+
+    ``fallback`` is what may be shown instead, images as ``decode`` returns them, if there is anything.
+    """
+
+    def __init__(self, message: str, *, fallback: "Tensor | None" = None) -> None:
+        super().__init__(message)
+        self.fallback = fallback
 
 
 class SignalError(SdrJsccError):

@@ -168,12 +168,13 @@ def digest(link: LinkConfig, codec_fingerprint: str, frame_version: int) -> int:
     """16 bits of a hash over what both ends must share.
 
     Covered: codec with its architecture and weights, mapping, waveform, frame version. Not
-    covered: radios, channel, receiver limits, where the weights lie, how the receiver demaps,
-    what only training reads of a mapping, and how the transmitter clips: any receiver of the
-    numerology reads a clipped frame.
+    covered: radios, channel, receiver limits, where the weights lie, how the receiver demaps, how
+    hard a sender tries and which mode it chooses (``speed`` and ``margin_db`` of a codec), what only
+    training reads of a mapping, and how the transmitter clips: any receiver of the numerology reads
+    a clipped frame.
     """
     shared = {
-        "codec": _without(link.codec, "weights"),
+        "codec": _without(link.codec, "weights", "speed", "margin_db"),
         "weights": codec_fingerprint,
         "mapping": _without(link.mapping, "demap", "temperature"),
         "waveform": _without(link.waveform, "clip_db", "clip_iterations"),
@@ -202,7 +203,8 @@ def default_mapping(codec: dict[str, Any]) -> Table:
         ConfigError: there is no such codec, or an option of it is wrong.
     """
     plugin, config = configure("codecs", dict(codec), "codec")
-    return {"name": "analog" if plugin.default_mapping is None else plugin.default_mapping(config)}
+    made_for: str | Table = "analog" if plugin.default_mapping is None else plugin.default_mapping(config)
+    return {"name": made_for} if isinstance(made_for, str) else made_for
 
 
 def with_codec(
@@ -219,7 +221,7 @@ def with_codec(
         link: where to begin.
         codec: name, or name/variant; takes the mapping that it is made for.
         weights: its weights.
-        mapping: name of a mapping, with its default options.
+        mapping: name of a mapping, with its default options, or the codec's where it is made for it.
         mode: modulation order's number.
 
     Raises:
@@ -235,7 +237,8 @@ def with_codec(
     if weights is not None:
         table["codec"] = {**table["codec"], "weights": weights}
     if mapping is not None:
-        table["mapping"] = {"name": mapping}
+        made_for = default_mapping(table["codec"])
+        table["mapping"] = made_for if made_for["name"] == mapping else {"name": mapping}
     if mode is not None:
         table["mode"] = mode
     return parse_link(table)

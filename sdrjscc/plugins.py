@@ -36,7 +36,7 @@ class Plugin:
     name: str
     config: Any | None
     build: Callable[..., Any]
-    default_mapping: Callable[[Any], str] | None = None
+    default_mapping: Callable[[Any], str | dict[str, Any]] | None = None
 
 
 def available(family: str) -> list[str]:

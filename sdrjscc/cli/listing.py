@@ -32,7 +32,8 @@ is computed) and, 'at outputs', at their output positions (as papers count). pap
 figures, MACs for a square picture of so many px a side; no credible strides reproduce those of
 ren2026. They are empty where a paper publishes none to compare with: LICRnet's gives megabytes alone,
 uJSCC's not all widths, that of ren2026 no cost of table1 and reduced. k: complex channel symbols of
-the picture. rho = k / (3 x 256 x 256), symbols a source value. K, M, G: 10^3, 10^6, 10^9."""
+the picture. rho = k / (3 x 256 x 256), symbols a source value. K, M, G: 10^3, 10^6, 10^9.
+0: a codec without a network, whose transform or coder is not counted."""
 _NUMBERS = ("parameters", "paper's", "MACs", "at outputs", "paper's MACs", "for px", "rho")
 _ANY_WIDTH, _LEAST_WIDTH = 1000, 80
 _IN_NAME = ("file", "codec", "variant")

@@ -60,7 +60,7 @@ def _measured(result: Result) -> dict[str, Any]:
     return {
         "width": result.width,
         "height": result.height,
-        "decoded": result.pixels is not None,
+        "decoded": received is not None and received.decoded,
         "psnr_db": result.psnr_db,
         "ssim": result.ssim,
         "ms_ssim": result.ms_ssim,

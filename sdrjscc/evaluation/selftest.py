@@ -75,7 +75,7 @@ def judge(parts: Parts, got: Measurement, *, least_snr_db: float | None = None) 
         least_snr_db: what its data-aided SNR must reach; ``None``: 3 dB less than its software
             channel's, or 10 dB without one.
     """
-    lost = sum(one.pixels is None for one in got.results)
+    lost = sum(one.received is None or not one.received.decoded for one in got.results)
     return [
         Criterion("pictures_lost", f"pictures lost of {len(got.results)}", lost, most=0),
         Criterion(

@@ -39,9 +39,9 @@ def check_fit(
     if reason is None:
         return
     name, got = codec_name(codec_table), mapping_table["name"]
-    made_for = default_mapping(codec_table)["name"]
-    if made_for != got and _would_fit(codec, str(made_for)):
-        raise ConfigError(f"codec {name} needs the mapping {made_for} (got {got}: {reason})")
+    made_for = default_mapping(codec_table)
+    if made_for["name"] != got and _would_fit(codec, made_for):
+        raise ConfigError(f"codec {name} needs the mapping {made_for['name']} (got {got}: {reason})")
     raise ConfigError(f"codec {name} and mapping {got} must fit each other ({reason})")
 
 
@@ -71,8 +71,8 @@ def _counted(values: int) -> str:
     return f"{values} value{'s' if values > 1 else ''}"
 
 
-def _would_fit(codec: Codec, mapping: str) -> bool:
+def _would_fit(codec: Codec, mapping: dict[str, Any]) -> bool:
     try:
-        return _misfit(codec, build_mapper({"name": mapping})) is None
+        return _misfit(codec, build_mapper(mapping)) is None
     except SdrJsccError:
         return False

@@ -57,6 +57,21 @@ def build_parts(config: LinkConfig, device: torch.device | str = "cpu") -> Parts
     return Parts(config, codec, mapper, waveform, shared, torch.device(device))
 
 
+def mode_at_snr(codec: Codec, mapper: Mapper, snr_db: float) -> int:
+    """The mode for a known SNR in dB: the codec's own choice, or the highest order that it is good for.
+
+    Args:
+        codec: asked by its ``mode_at``, if it has one.
+        mapper: bound to it; 0 where it has no modes.
+        snr_db: per symbol.
+    """
+    orders = modulation_orders(mapper)
+    chosen = getattr(codec, "mode_at", None)
+    if not orders:
+        return 0
+    return mode_at(orders, snr_db) if chosen is None else int(chosen(snr_db))
+
+
 def sending_mode(parts: Parts, otherwise: int | None = None) -> int:
     """The mode that a sender takes: the configured one, or by the software channel's SNR.
 
@@ -79,7 +94,7 @@ def sending_mode(parts: Parts, otherwise: int | None = None) -> int:
             raise ConfigError(
                 f"mode must be given where the channel's SNR is not configured (modulation orders {numbered})"
             )
-        return mode_at(orders, snr_db)
+        return mode_at_snr(parts.codec, parts.mapper, snr_db)
     if not 0 <= mode < max(1, len(orders)):
         name = parts.config.mapping["name"]
         what = f"one of mapping {name}'s (number: order) {numbered}" if orders else f"0 for mapping {name}"

@@ -4,9 +4,8 @@ import secrets
 
 from sdrjscc.errors import ConfigError
 from sdrjscc.link.log import LogLine, Source, TransmitLog, log_line
-from sdrjscc.link.parts import Parts, sending_mode
+from sdrjscc.link.parts import Parts, mode_at_snr, sending_mode
 from sdrjscc.link.transmitter import Transmission, Transmitter
-from sdrjscc.mapping._adaptation import mode_at
 from sdrjscc.mapping.base import modulation_orders
 from sdrjscc.radio.base import Radio, Repeater
 
@@ -35,8 +34,8 @@ class SendingEnd:
         """
         self._parts, self._radio, self.log = parts, radio, log
         self.last_line: LogLine | None = None
-        # without a number in the configuration: the lowest order, until a receiver has reported
-        self._mode = sending_mode(parts, otherwise=0)
+        # without a number in the configuration, until a receiver has reported: the lowest order
+        self._mode = sending_mode(parts, otherwise=getattr(parts.codec, "first_mode", 0))
         self._transmitter = Transmitter(
             parts.codec,
             parts.mapper,
@@ -60,7 +59,7 @@ class SendingEnd:
         orders = modulation_orders(self._parts.mapper)
         channel = self._parts.config.channel or {}
         if self._parts.config.mode == "auto" and orders and channel.get("snr_db") is None:
-            self._mode = mode_at(orders, snr_db)
+            self._mode = mode_at_snr(self._parts.codec, self._parts.mapper, snr_db)
 
     def send(self, source: Source, *, more: bool = False) -> Transmission:
         """Send one picture; returns when the radio has taken its samples.

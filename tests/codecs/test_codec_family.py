@@ -17,11 +17,13 @@ from sdrjscc.payload import PayloadKind, Plan
 
 OWN = "plain_autoencoder:build"
 NAMES = [*plugins.available("codecs"), OWN]
+OPTIONS = {"separation": {"rho": 8.0}}  # its smallest pictures must fit in its slowest mode
 TILED = [*plugins.available("codecs")]  # a user's own without a halo is never cut into tiles
 
 
 def untrained(name, **options):
-    return load_codec(name, **(options if ":" in name else {"weights": "untrained", **options}))
+    untrained = {} if ":" in name else {"weights": "untrained"}
+    return load_codec(name, **{**untrained, **OPTIONS.get(name, {}), **options})
 
 
 NETWORKS = [name for name in NAMES if isinstance(untrained(name), nn.Module)]
