@@ -33,3 +33,23 @@ def names_of(path: str | Path) -> Names:
     if not name:
         raise CaptureError(f"a recording must have a name (got '{path}')")
     return Names(*(path.with_name(name + ending) for ending in (DATA, META, ARCHIVE)))
+
+
+def taken(path: str | Path) -> bool:
+    """Whether there is something of a recording of that name.
+
+    Raises:
+        CaptureError: as :func:`names_of`.
+    """
+    names = names_of(path)
+    return names.meta.exists() or (names.data.exists() and names.data.stat().st_size > 0)
+
+
+def numbered(path: str | Path, number: int) -> Path:
+    """NAME-2 and so on, from NAME with or without a suffix; NAME itself is number 1.
+
+    Raises:
+        CaptureError: as :func:`names_of`.
+    """
+    plain = names_of(path).data.with_suffix("")
+    return plain if number == 1 else plain.with_name(f"{plain.name}-{number}")

@@ -17,8 +17,20 @@ SigMF: https://sigmf.org, version 1.2.
 """
 
 from sdrjscc.capture._meta import Annotation, Gap, Header
+from sdrjscc.capture._names import numbered, taken
 from sdrjscc.capture._reading import Capture, open_capture
 from sdrjscc.capture._recorder import Recorder
 from sdrjscc.capture._recover import Report, recover
 
-__all__ = ["Annotation", "Capture", "Gap", "Header", "Recorder", "Report", "open_capture", "recover"]
+__all__ = [
+    "Annotation",
+    "Capture",
+    "Gap",
+    "Header",
+    "Recorder",
+    "Report",
+    "numbered",
+    "open_capture",
+    "recover",
+    "taken",
+]

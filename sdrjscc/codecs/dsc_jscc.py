@@ -19,7 +19,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from sdrjscc.codecs._layers import same_conv, same_transposed, separable_conv, separable_transposed
+from sdrjscc.codecs._layers import (
+    quick_layout,
+    same_conv,
+    same_transposed,
+    separable_conv,
+    separable_transposed,
+)
 from sdrjscc.codecs._weights import WEIGHTS_HELP, load_weights
 from sdrjscc.codecs.base import LatentCodec
 from sdrjscc.config import Section
@@ -81,7 +87,7 @@ class _Encoder(nn.Sequential):
         self.shift = 0.5 if config.output == "linear" else 0.0
 
     def forward(self, images: Tensor) -> Tensor:
-        latent = super().forward(images - self.shift)  # type: ignore[no-untyped-call]
+        latent = super().forward(quick_layout(images - self.shift))  # type: ignore[no-untyped-call]
         assert isinstance(latent, Tensor)
         return latent
 
@@ -98,6 +104,6 @@ class _Decoder(nn.Sequential):
         self.linear = config.output == "linear"
 
     def forward(self, latent: Tensor) -> Tensor:
-        images = super().forward(latent)  # type: ignore[no-untyped-call]
+        images = super().forward(quick_layout(latent))  # type: ignore[no-untyped-call]
         assert isinstance(images, Tensor)
         return images + 0.5 if self.linear else torch.sigmoid(images)

@@ -19,6 +19,8 @@ from sdrjscc.framing.header import MAX_PACKETS
 
 _PERMUTATION_KEY = 0x5D15C
 _SIGN_SEED = 0x3A51
+_KEPT_SLOTS = 1 << 19
+"""Transmissions up to this size (1,400x1,400 px at 1/12) keep their permutation, 4 MiB each."""
 _LEAST_NOISE_VAR = 1e-15
 """-150 dB: what float32 symbols cannot resolve; keeps weights finite without any channel."""
 
@@ -99,13 +101,26 @@ def depacketise(received: Mapping[int, tuple[Tensor, Tensor]], packets: int, k: 
 
 def _source(indices: Tensor, packets: int, payload_symbols: int, k: int) -> Tensor:
     """Which symbol each slot of the given packets carries, int64 ``[packets given, payload_symbols]``."""
+    if packets * payload_symbols <= _KEPT_SLOTS:
+        return _whole_source(packets, payload_symbols, k)[indices]
+    return _computed_source(indices, packets, payload_symbols, k)
+
+
+@lru_cache(maxsize=4)
+def _whole_source(packets: int, payload_symbols: int, k: int) -> Tensor:
+    with torch.inference_mode(mode=False):  # what a receiver asked for first, training can use
+        return _computed_source(torch.arange(packets), packets, payload_symbols, k)
+
+
+def _computed_source(indices: Tensor, packets: int, payload_symbols: int, k: int) -> Tensor:
     slots = indices.unsqueeze(1) * payload_symbols + torch.arange(payload_symbols)
     return Permutation(packets * payload_symbols, _PERMUTATION_KEY).forward(slots) % k
 
 
 @lru_cache(maxsize=2)
 def _signs(payload_symbols: int) -> Tensor:
-    return sign_sequence(_SIGN_SEED, payload_symbols)
+    with torch.inference_mode(mode=False):
+        return sign_sequence(_SIGN_SEED, payload_symbols)
 
 
 def _stacked(received: Mapping[int, tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

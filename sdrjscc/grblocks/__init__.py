@@ -19,6 +19,7 @@ _HOMES = {
     "SigmfSource": "sigmf_source",
     "SymbolDemapper": "symbol_demapper",
     "SymbolMapper": "symbol_mapper",
+    "describe_link": "link_variable",
     "open_link": "link_variable",
 }
 

@@ -14,6 +14,7 @@ import pmt
 from torch import Tensor
 
 from sdrjscc.errors import SdrJsccError
+from sdrjscc.grblocks.ends import end_with_the_last, make_restartable
 from sdrjscc.grblocks.pdu import Array, Meta, parse_pdu, pdu
 
 log = logging.getLogger("sdrjscc.grblocks")
@@ -34,6 +35,8 @@ def add_ports(
         forward: output to which PDUs that failed go, here or before; ``None``: the handlers get
             those that failed before.
     """
+    make_restartable(block)
+    end_with_the_last(block)
     for name in outputs:
         block.message_port_register_out(pmt.intern(name))
     for name, handler in inputs.items():
@@ -44,7 +47,7 @@ def add_input(block: Any, name: str, handler: Callable[[Any], None]) -> None:
     """Give a block a port whose handler gets messages as they are."""
 
     def handle(message: Any) -> None:
-        _failure(block, lambda: handler(message))
+        failure(block, lambda: handler(message))
 
     port = pmt.intern(name)
     handle.__name__ = f"handle_{name}"  # GNU Radio calls it by its name, as the block's attribute
@@ -54,18 +57,10 @@ def add_input(block: Any, name: str, handler: Callable[[Any], None]) -> None:
 
 
 def publish(block: Any, port: str, meta: Meta, data: Array | Tensor = NOTHING) -> None:
-    """Send a PDU from a block."""
-    block.message_port_pub(pmt.intern(port), pdu(meta, data))
-
-
-def finish(block: Any) -> None:
-    """End a block that has message ports only: it, and those that it alone feeds, end when they are done."""
-    block.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(1)))
-
-
-def wake(block: Any) -> None:
-    """Have the scheduler ask a block for samples that had none to give."""
-    block.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(0)))
+    """Send a PDU from a block, if anyone takes it."""
+    name = pmt.intern(port)
+    if not pmt.is_null(block.message_subscribers(name)):
+        block.message_port_pub(name, pdu(meta, data))
 
 
 def _pdu_handler(block: Any, handler: Handler, forward: str | None) -> Callable[[Any], None]:
@@ -75,14 +70,14 @@ def _pdu_handler(block: Any, handler: Handler, forward: str | None) -> Callable[
             handler(meta, data)
         elif "error" in meta:
             publish(block, forward, meta)
-        elif (failure := _failure(block, lambda: handler(meta, data))) is not None:
-            publish(block, forward, {**meta, "error": failure})
+        elif (reason := failure(block, lambda: handler(meta, data))) is not None:
+            publish(block, forward, {**meta, "error": reason})
 
     return handle
 
 
-def _failure(block: Any, work: Callable[[], None]) -> str | None:
-    """Why ``work`` failed, which is logged."""
+def failure(block: Any, work: Callable[[], None]) -> str | None:
+    """Do ``work``; why it failed, which is logged, if it did."""
     try:
         work()
     except SdrJsccError as error:

@@ -98,6 +98,14 @@ CARRIER_PARAMETER = Parameter(
 ANTENNAS_PARAMETER = Parameter(
     "antennas", "Antennas", "int", "1", "Coherent streams, one for each antenna.", hide="part"
 )
+OWN_PROCESS_PARAMETER = Parameter(
+    "own_process",
+    "In A Process Of Its Own",
+    "bool",
+    "False",
+    "Python runs one thread of a process at a time: another process is faster where pictures follow closely.",
+    hide="part",
+)
 DEVICE_PARAMETER = Parameter(
     "device", "Device", "string", "cpu", "Where the network runs.", options=("cpu", "cuda"), hide="part"
 )

@@ -5,6 +5,7 @@ from sdrjscc.grblocks.spec import (
     CARRIER_PARAMETER,
     DEVICE_PARAMETER,
     LINK_PARAMETER,
+    OWN_PROCESS_PARAMETER,
     RATE_PARAMETER,
     Block,
     Parameter,
@@ -17,8 +18,10 @@ FRAME_RECEIVER = Block(
     make="FrameReceiver",
     doc=(
         "Finds frames, equalises them and gathers pictures' symbols: with every symbol goes its noise "
-        "variance, "
-        "infinite where it was lost. Why something was not accepted is logged."
+        "variance, infinite where it was lost. Why something was not accepted is logged.\n"
+        "Samples that a radio lost are known by the rx_time tag behind them. A picture of which packets are "
+        "missing comes out when a newer one of its sender begins, after the link's receiver.timeout_s, "
+        "or at an rx_end tag, as the SigMF Source sets it; where a stream just ends, it does not."
     ),
     parameters=(
         LINK_PARAMETER,
@@ -26,6 +29,7 @@ FRAME_RECEIVER = Block(
         CARRIER_PARAMETER,
         Parameter("clock_ppm", "Clock Accuracy (ppm)", "real", "10.0", "Of each end's clock.", hide="part"),
         ANTENNAS_PARAMETER,
+        OWN_PROCESS_PARAMETER,
     ),
     inputs=(
         Port("samples", "Samples, full scale 1.", domain="stream", optional=False, multiplicity="antennas"),
@@ -56,7 +60,7 @@ JSCC_DECODER = Block(
         "same air: "
         "one that was trained for the same encoder."
     ),
-    parameters=(LINK_PARAMETER, DEVICE_PARAMETER),
+    parameters=(LINK_PARAMETER, DEVICE_PARAMETER, OWN_PROCESS_PARAMETER),
     inputs=(Port("payloads", "Estimates of payloads.", optional=False),),
     outputs=(Port("pictures", "Received pictures.", optional=False),),
 )
@@ -66,9 +70,9 @@ IMAGE_SINK = Block(
     label="Image Sink",
     make="ImageSink",
     doc=(
-        "Writes every picture as PNG, named by arrival, sender and number; each file appears whole. "
-        "What was "
-        "measured is in results.jsonl beside them."
+        "Writes every picture as PNG, named by arrival, sender (n) and number (t), such as "
+        "000012_n3_t12.png; each file appears whole. Numbers go on after those that are there. What was "
+        "measured is added to results.jsonl beside them."
     ),
     parameters=(
         Parameter("folder", "Folder", "dir_select", "received", "Made where it is missing."),
@@ -77,7 +81,7 @@ IMAGE_SINK = Block(
             "Keep At Most",
             "int",
             "0",
-            "Delete the oldest beyond so many; 0: keep all.",
+            "Delete the oldest beyond so many, those of earlier runs too; 0: keep all.",
             hide="part",
         ),
     ),
@@ -93,7 +97,12 @@ IMAGE_VIEW = Block(
     label="QT Image View",
     make="ImageView",
     gui=True,
-    doc="Shows pictures as they come, with their name, size and, where the probe is connected, PSNR and SNR.",
+    doc=(
+        "Shows pictures as they come, with their name and size and, where they were received, SNR and "
+        "carrier offset. Where the probe is connected there is PSNR too, and a picture is then shown when "
+        "its own measurement has come, so that a view of what was sent and one of what was received show "
+        "the same."
+    ),
     parameters=(
         Parameter("label", "Label", "string", "received", "Title above the picture."),
         Parameter("gui_hint", "GUI Hint", "gui_hint", "", "Place in the window.", hide="part"),
@@ -115,16 +124,27 @@ LINK_PROBE = Block(
         "receiver "
         "knows. results is for the image sink and view; the others carry the last values, newest at the "
         "end, for "
-        "a QT GUI Time Sink of type Float Message."
+        "a QT GUI Time Sink of type Float Message.\n"
+        "The data-aided SNR is that of a transmission's symbols as they go to the demapper, after copies "
+        "were combined. What was sent is kept for 256 pictures and 64 MiB at most."
     ),
     parameters=(
         LINK_PARAMETER,
         Parameter("history", "History", "int", "100", "Values kept for the time sinks."),
+        Parameter(
+            "ssim_share",
+            "Time For SSIM (share)",
+            "real",
+            "0.05",
+            "SSIM of a 256x256 picture takes some 80 ms, PSNR 2: it is measured for as many pictures as "
+            "take this share of the time, and for none while others wait; 1: for every one, 0: for none.",
+            hide="part",
+        ),
     ),
     inputs=(
         Port("sent_pictures", "From the image source."),
-        Port("sent_symbols", "From the symbol mapper, for the data-aided SNR."),
-        Port("transmissions", "From the frame receiver."),
+        Port("sent_symbols", "From the symbol mapper, for the data-aided SNR, together with packets."),
+        Port("packets", "From the frame receiver, for the data-aided SNR."),
         Port("pictures", "From the JSCC decoder."),
     ),
     outputs=(
@@ -133,7 +153,7 @@ LINK_PROBE = Block(
         Port("snr_db", "The last values, dB: data-aided, or by pilots."),
         Port("cfo_hz", "The last values, Hz."),
     ),
-    asserts=("${ history >= 1 }",),
+    asserts=("${ history >= 1 }", "${ 0 <= ssim_share <= 1 }"),
 )
 
 SIGMF_SINK = Block(
@@ -142,10 +162,11 @@ SIGMF_SINK = Block(
     make="SigmfSink",
     doc=(
         "Records samples as SigMF with the whole link's configuration, so that sdrjscc replay reads it; "
-        "with the "
-        "receiver's packets connected, with an annotation for each frame. What the disk is too slow for "
-        "is marked "
-        "as lost, and everything up to the last second survives a killed process."
+        "with the receiver's packets connected, with an annotation for each frame. Samples lost by a radio "
+        "(rx_time tags) and those that the disk is too slow for are marked as lost, and everything up to "
+        "the last second survives a killed process.\n"
+        "Every start makes a recording of its own: started again, NAME-2 and so on. Whatever was there "
+        "before the flowgraph is left alone, unless overwrite is on."
     ),
     parameters=(
         LINK_PARAMETER,
@@ -163,7 +184,7 @@ SIGMF_SINK = Block(
             labels=("16-bit integers, full scale 1", "32-bit floats"),
             hide="part",
         ),
-        Parameter("overwrite", "Overwrite", "bool", "False", "Replace a recording of that name."),
+        Parameter("overwrite", "Overwrite", "bool", "False", "Replace recordings that were there before."),
     ),
     inputs=(
         Port("samples", "Samples, full scale 1.", domain="stream", optional=False, multiplicity="antennas"),
@@ -177,9 +198,9 @@ SIGMF_SOURCE = Block(
     label="SigMF Source",
     make="SigmfSource",
     doc=(
-        "Plays a SigMF recording, or a bundled one by its name (awgn-10db); gaps are zeros with an "
-        "rx_time tag "
-        "behind them. Ends with enough zeros for a receiver to finish."
+        "Plays a SigMF recording, or a bundled one by its name (awgn-10db). Samples that are missing are "
+        "not filled in: the sample behind them has an rx_time tag, as a radio sets it. The recording ends "
+        "with an rx_end tag, at which the frame receiver gives out what it has, and zeros."
     ),
     parameters=(
         Parameter("path", "Recording", "file_open", "awgn-10db", "With or without a suffix."),

@@ -1,6 +1,15 @@
 """The blocks from a picture to the channel's samples."""
 
-from sdrjscc.grblocks.spec import DEVICE_PARAMETER, LINK_PARAMETER, RATE_PARAMETER, Block, Parameter, Port
+from sdrjscc.grblocks.choices import codec_choices, mapping_choices, preset_choices
+from sdrjscc.grblocks.spec import (
+    DEVICE_PARAMETER,
+    LINK_PARAMETER,
+    OWN_PROCESS_PARAMETER,
+    RATE_PARAMETER,
+    Block,
+    Parameter,
+    Port,
+)
 
 LINK = Block(
     id="variable_sdrjscc_link",
@@ -11,6 +20,7 @@ LINK = Block(
         "Codec, mapping and waveform of a link, which the other blocks of sdrjscc take. It begins with a "
         "preset or a TOML file; what is filled in below replaces that. Both ends must have the same codec, "
         "weights, mapping and waveform: a hash of them is in every frame's header.\n"
+        "Give it the ID link, which the other blocks look for.\n"
         "Your own codec: write my_codec:build, a function of a module in the working folder."
     ),
     parameters=(
@@ -20,7 +30,7 @@ LINK = Block(
             "string",
             "loopback",
             "A preset's name or a file.",
-            options=("loopback", "loopback-hard", "virtual", "pluto-pair"),
+            options=preset_choices(),
         ),
         Parameter(
             "codec",
@@ -28,28 +38,8 @@ LINK = Block(
             "string",
             "",
             "NAME, NAME/VARIANT or module:build; empty: the preset's.",
-            options=(
-                "",
-                "dsc_jscc/60-E2D2",
-                "dsc_jscc/deep-jscc",
-                "dsc_jscc/20",
-                "dsc_jscc/40",
-                "dsc_jscc/80",
-                "ren2026/base",
-                "ren2026/gamma-0.5",
-                "ujscc/ujscc",
-            ),
-            labels=(
-                "as the preset says",
-                "dsc_jscc/60-E2D2",
-                "dsc_jscc/deep-jscc",
-                "dsc_jscc/20",
-                "dsc_jscc/40",
-                "dsc_jscc/80",
-                "ren2026/base",
-                "ren2026/gamma-0.5",
-                "ujscc/ujscc",
-            ),
+            options=("", *codec_choices()),
+            labels=("as the preset says", *codec_choices()),
         ),
         Parameter(
             "weights",
@@ -65,8 +55,8 @@ LINK = Block(
             "string",
             "",
             "Payload to symbols; empty: what the codec is made for.",
-            options=("", "analog", "qam", "uniform_qam", "vq", "learned"),
-            labels=("what the codec is made for", "analog", "qam", "uniform_qam", "vq", "learned"),
+            options=("", *mapping_choices()),
+            labels=("what the codec is made for", *mapping_choices()),
             hide="part",
         ),
     ),
@@ -81,7 +71,9 @@ IMAGE_SOURCE = Block(
         "(samples), or a camera (camera:0, needs opencv-python).\n"
         "With interval 0 it sends one whenever the port next asks for one, which is what the frame "
         "transmitter does; the first two go out unasked. A file that cannot be read is skipped with a "
-        "warning."
+        "warning.\n"
+        "An interval is the least time between two; where next is connected, it never runs ahead of what "
+        "is asked for. samples is always the bundled photos: a folder of that name is ./samples."
     ),
     parameters=(
         Parameter(
@@ -137,6 +129,7 @@ JSCC_ENCODER = Block(
             setter=True,
         ),
         DEVICE_PARAMETER,
+        OWN_PROCESS_PARAMETER,
     ),
     inputs=(Port("pictures", "Pictures.", optional=False),),
     outputs=(Port("payloads", "Payloads.", optional=False),),
@@ -159,8 +152,8 @@ FRAME_TRANSMITTER = Block(
     doc=(
         "Symbols to tagged bursts of samples: preamble, header, OFDM payload; a burst is all frames of one "
         "picture, mean power 1 (peaks 11 dB up: scale it for a radio).\n"
-        "Between bursts it waits, after enough zeros for a receiver to finish, or gives zeros for ever, "
-        "which radios and screens want."
+        "Between bursts it waits, after enough zeros for a receiver behind it to finish, or gives zeros for "
+        "ever, which a PlutoSDR and screens want, or nothing, which a USRP wants: zeros are in no burst."
     ),
     parameters=(
         LINK_PARAMETER,
@@ -170,8 +163,8 @@ FRAME_TRANSMITTER = Block(
             "enum",
             "wait",
             "What comes out when there is no picture.",
-            options=("wait", "zeros"),
-            labels=("wait", "zeros"),
+            options=("wait", "zeros", "nothing"),
+            labels=("zeros until a receiver is through", "zeros for ever", "nothing"),
         ),
         Parameter("gap_samples", "Gap (samples)", "int", "0", "Zeros after every burst.", hide="part"),
         Parameter(
@@ -206,10 +199,10 @@ IMPAIRMENT_CHANNEL = Block(
     make="ImpairmentChannel",
     doc=(
         "Noise, carrier and clock offsets, multipath and converters, one realisation for each burst, "
-        "noise in "
-        "between. Scenario link takes the impairments of the link's [channel]; SNR is always the one "
-        "given here.\n"
-        "With the same seed a burst gets what the loopback radio of the command line gives it."
+        "noise in between. Scenario link takes the impairments of the link's [channel]; SNR is always "
+        "the one given here.\n"
+        "With the same seed a burst gets what the loopback radio of the command line gives it. It goes out "
+        "when all of it has come in; what the stream's end cuts short is not passed on."
     ),
     parameters=(
         LINK_PARAMETER,

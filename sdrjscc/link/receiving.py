@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from sdrjscc.codecs.base import Codec
-from sdrjscc.errors import SdrJsccError
+from sdrjscc.errors import SdrJsccError, Undecodable
 from sdrjscc.framing.header import Header
 from sdrjscc.images.io import to_uint8
 from sdrjscc.images.padding import crop
@@ -32,8 +33,9 @@ class ReceivedPicture:
 
     Attributes:
         assembled: symbols, noise variance and packets.
-        pixels: uint8 ``[3, H, W]``, or ``None`` if the codec could not decode it.
-        reason: why there is no picture.
+        pixels: uint8 ``[3, H, W]``, or ``None`` if there is nothing to show.
+        reason: why the codec could not decode it, ``None`` if it could; ``pixels`` may then be what
+            it has in its place.
         decode_ms: time of mapper and codec.
     """
 
@@ -41,6 +43,11 @@ class ReceivedPicture:
     pixels: Tensor | None
     reason: str | None
     decode_ms: float
+
+    @property
+    def decoded(self) -> bool:
+        """Whether the codec could decode it: what it shows in its place does not count."""
+        return self.reason is None
 
 
 class Antennas(Protocol):
@@ -100,7 +107,6 @@ class Collector:
         Raises:
             ConfigError: the sample rate leaves no room for the clocks' offset.
         """
-        self._codec = parts.codec
         # Frames that began before this have come out of the receiver.
         self._lag = parts.waveform.frame_samples + SETTLING_SAMPLES
         self.refusals = Refusals()
@@ -111,12 +117,12 @@ class Collector:
             center_frequency_hz=radio.center_frequency_hz,
             antennas=radio.antennas,
             digest=parts.digest if digest is None else digest,
-            on_foreign=self._refuse_foreign,
+            on_foreign=partial(_refuse_foreign, self.refusals),
             on_undecodable=on_undecodable,
         )
         self._on_packet = on_packet
         self.assembler = Assembler(
-            self._plan,
+            partial(_plan_of, parts.codec),
             parts.waveform.payload_symbols,
             _limits(parts, radio.sample_rate_hz),
             self.refusals,
@@ -160,16 +166,18 @@ class Collector:
                 counters.refused - refused,
             )
 
-    def _refuse_foreign(self, header: Header, position: float) -> None:
-        number, presets = f"0x{header.digest:04x}", " or ".join(presets_with(header.digest))
-        self.refusals.add(
-            f"sender has another configuration than this receiver: preset {presets} ({number})"
-            if presets
-            else f"unknown configuration {number}"
-        )
 
-    def _plan(self, header: Header) -> Plan:
-        return plan_picture(self._codec, header.width, header.height, header.mode, header.prefix)
+def _refuse_foreign(refusals: Refusals, header: Header, position: float) -> None:
+    number, presets = f"0x{header.digest:04x}", " or ".join(presets_with(header.digest))
+    refusals.add(
+        f"sender has another configuration than this receiver: preset {presets} ({number})"
+        if presets
+        else f"unknown configuration {number}"
+    )
+
+
+def _plan_of(codec: Codec, header: Header) -> Plan:
+    return plan_picture(codec, header.width, header.height, header.mode, header.prefix)
 
 
 class ReceivingEnd:
@@ -218,10 +226,10 @@ class ReceivingEnd:
         began = time.perf_counter()
         parts = self._parts
         try:
-            pixels = decode_picture(parts.codec, parts.mapper, assembled, parts.device)
+            pixels: Tensor | None = decode_picture(parts.codec, parts.mapper, assembled, parts.device)
             reason = None
         except SdrJsccError as error:
-            pixels, reason = None, str(error)
+            pixels, reason = _instead(error, assembled.header), str(error)
             self.refusals.add(reason)
         return ReceivedPicture(assembled, pixels, reason, 1e3 * (time.perf_counter() - began))
 
@@ -281,6 +289,12 @@ def decode_picture(
     return decode_payload(
         codec, payload_hat, noise_var, assembled.plan, width=header.width, height=header.height
     )
+
+
+def _instead(error: SdrJsccError, header: Header) -> Tensor | None:
+    """What a codec shows in place of a picture that it could not decode."""
+    fallback = error.fallback if isinstance(error, Undecodable) else None
+    return None if fallback is None else to_uint8(crop(fallback, header.width, header.height))[0].cpu()
 
 
 def _limits(parts: Parts, sample_rate_hz: float) -> Limits:

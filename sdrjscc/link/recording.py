@@ -4,15 +4,16 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from sdrjscc.capture.sigmf import Annotation, Header, Recorder
 from sdrjscc.errors import CaptureError
 from sdrjscc.link.log import LogLine
 from sdrjscc.link.parts import Parts
 from sdrjscc.link.receiver import Counters, Packet
+from sdrjscc.link.receiving import Antennas
 from sdrjscc.linkfile import LinkConfig, Table, to_toml
-from sdrjscc.radio.base import Radio, Reception
+from sdrjscc.radio.base import Reception, Status
 from sdrjscc.waveform.base import PREAMBLE_SAMPLES
 
 LINK, DIGEST, RADIO, SETTINGS, STATUS, CLOCK_PPM, SENT, COUNTERS = (
@@ -31,6 +32,19 @@ _FEW_BITS = 16
 _log = logging.getLogger("sdrjscc.link")
 
 
+class Source(Antennas, Protocol):
+    """What a recording must know of where its samples come from: a radio, or a flowgraph."""
+
+    @property
+    def live(self) -> bool:
+        """Samples go by whether they are fetched or not; otherwise they wait."""
+        ...
+
+    def status(self) -> Status:
+        """Settings, and what was counted so far."""
+        ...
+
+
 class Recording:
     """A recording of a radio that is open, written while it receives.
 
@@ -39,7 +53,16 @@ class Recording:
         failure: why nothing more could be written, such as a full disk; reception goes on.
     """
 
-    def __init__(self, path: Path, parts: Parts, radio: Radio, table: Table, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        parts: Parts,
+        radio: Source,
+        table: Table,
+        *,
+        force: bool = False,
+        sample_type: str | None = None,
+    ) -> None:
         """Begin a recording.
 
         Args:
@@ -48,6 +71,7 @@ class Recording:
             radio: what receives; open.
             table: the radio's own, of the configuration.
             force: replace a recording of that name.
+            sample_type: SigMF's datatype; ``None``: :func:`datatype`.
 
         Raises:
             CaptureError: there is one already, or it cannot be written.
@@ -66,7 +90,7 @@ class Recording:
             sample_rate_hz=radio.sample_rate_hz,
             center_frequency_hz=radio.center_frequency_hz,
             antennas=radio.antennas,
-            datatype=datatype(parts.config, radio),
+            datatype=sample_type or datatype(parts.config, radio),
             hardware=str(table.get("device") or table["name"]),
             description=f"{parts.codec_name} over sdrjscc",
             extra=extra,
@@ -139,14 +163,14 @@ class Recording:
         )
 
 
-def datatype(config: LinkConfig, radio: Radio) -> str:
+def datatype(config: LinkConfig, radio: Source) -> str:
     """Sixteen-bit integers hold what converters give exactly; a software channel without one needs floats."""
     bits = (config.channel or {}).get("adc_bits")
     converted = radio.live or (isinstance(bits, int) and bits <= _FEW_BITS)
     return "ci16_le" if converted else "cf32_le"
 
 
-def sender_clock_ppm(config: LinkConfig, receiver: Radio) -> float:
+def sender_clock_ppm(config: LinkConfig, receiver: Antennas) -> float:
     """Accuracy of the transmitting end's clock by its table; the receiver's own where it says nothing."""
     ppm = config.radios.tx.get("clock_ppm")
     return float(ppm) if isinstance(ppm, int | float) else receiver.clock_ppm

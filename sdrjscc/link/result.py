@@ -1,6 +1,7 @@
 """What came of one picture: what was sent, what was received, and every measurement."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -176,25 +177,34 @@ def symbol_quality(received: Tensor, noise_var: Tensor, reference: Tensor) -> Sy
     return SymbolQuality(to_db(max(snr, 0.0)), to_db(error / max(power, 1e-12)))
 
 
+def packets_quality(packets: Sequence[Packet], references: Tensor) -> SymbolQuality | None:
+    """Measure a transmission's packets as they came, before copies of a symbol are combined.
+
+    Args:
+        packets: of one transmission, any of them.
+        references: complex64 ``[packets, P]``, what was sent, as ``packetise`` gives it.
+
+    Returns:
+        ``None`` if all symbols were lost.
+    """
+    if not packets:
+        return None
+    return symbol_quality(
+        torch.cat([packet.symbols for packet in packets]),
+        torch.cat([packet.noise_var for packet in packets]),
+        torch.cat([references[packet.header.packet] for packet in packets]),
+    )
+
+
 def _qualities(
     sent: Transmission | None, received: ReceivedPicture, payload_symbols: int
 ) -> tuple[tuple[PacketQuality, ...], SymbolQuality | None]:
     arrived = received.assembled.packets
-    if sent is None or not arrived:
+    if sent is None:
         return tuple(PacketQuality(packet, None) for packet in arrived), None
     references = packetise(sent.symbols, payload_symbols)
-    packets = [
-        PacketQuality(
-            packet, symbol_quality(packet.symbols, packet.noise_var, references[packet.header.packet])
-        )
-        for packet in arrived
-    ]
-    whole = symbol_quality(
-        torch.cat([packet.symbols for packet in arrived]),
-        torch.cat([packet.noise_var for packet in arrived]),
-        torch.cat([references[packet.header.packet] for packet in arrived]),
-    )
-    return tuple(one for one in packets if one.quality is not None), whole
+    each = [PacketQuality(packet, packets_quality([packet], references)) for packet in arrived]
+    return tuple(one for one in each if one.quality is not None), packets_quality(arrived, references)
 
 
 def _picture_metrics(

@@ -180,3 +180,19 @@ def test_refuses_what_does_not_fit(received, packets, k, message):
     pairs = {i: (complex_noise(length), torch.ones(length)) for i, length in received.items()}
     with pytest.raises(FramingError, match=message):
         depacketise(pairs, packets, k)
+
+
+def test_what_a_receiver_asked_for_first_can_be_trained_through():
+    payload = 97  # in no other test: its tables are made here
+    with torch.inference_mode():
+        packetise(torch.ones(payload, dtype=torch.complex64), payload)
+    symbols = torch.ones(payload, dtype=torch.complex64, requires_grad=True)
+    packetise(symbols, payload).real.sum().backward()
+    assert symbols.grad is not None
+
+
+def test_kept_permutations_are_those_computed_anew(monkeypatch):
+    symbols = complex_noise(1000)
+    kept = packetise(symbols, 96)
+    monkeypatch.setattr("sdrjscc.framing.packetise._KEPT_SLOTS", 0)
+    assert torch.equal(packetise(symbols, 96), kept)

@@ -1,0 +1,74 @@
+"""When blocks of message ports end, and that they can begin again.
+
+GNU Radio sends a message ``done`` from every block that ends to those that it feeds. It ends a block with
+the first of them, and leaves it marked as done.
+"""
+
+from typing import Any
+from weakref import WeakSet
+
+import pmt
+
+_SYSTEM, _DONE = pmt.intern("system"), pmt.intern("done")
+_NOT_DONE, _NEIGHBOUR_DONE, _SELF_DONE = 0, 1, 2  # the second is GNU Radio's own
+_blocks: WeakSet[Any] = WeakSet()
+
+
+def finish(block: Any) -> None:
+    """End a block that has message ports only: it, and those that it alone feeds, end when they are done."""
+    _tell(block, _SELF_DONE)
+
+
+def wake(block: Any) -> None:
+    """Have the scheduler ask a block for samples that had none to give."""
+    _tell(block, _NOT_DONE)
+
+
+def _tell(block: Any, state: int) -> None:
+    block.to_basic_block()._post(_SYSTEM, pmt.cons(_DONE, pmt.from_long(state)))
+
+
+def end_with_the_last(block: Any) -> None:
+    """Have a block end when all are done that send it messages: GNU Radio ends it with the first of them."""
+    _blocks.add(block)
+    done = 0
+
+    def handle_system(message: Any) -> None:
+        nonlocal done
+        state = pmt.to_long(pmt.cdr(message))
+        done = done + 1 if state == _NEIGHBOUR_DONE else 0
+        if state != _NEIGHBOUR_DONE or done >= _senders(block):
+            block.gateway.system_handler(message)
+
+    block.handle_system = handle_system
+    block.set_msg_handler(_SYSTEM, handle_system)
+
+
+def _senders(block: Any) -> int:
+    """How many connections from blocks of ours end at a block's message ports."""
+    name = block.to_basic_block().alias()
+    return sum(
+        str(pmt.car(pmt.nth(index, subscribers))) == name
+        for other in list(_blocks)
+        for port in _elements(other.gateway.message_ports_out())
+        for subscribers in [other.gateway.message_subscribers(port)]
+        for index in range(pmt.length(subscribers))
+    )
+
+
+def _elements(vector: Any) -> list[Any]:
+    return [pmt.vector_ref(vector, index) for index in range(pmt.length(vector))]
+
+
+def make_restartable(block: Any) -> None:
+    """Have a block that ended begin again with the next start: GNU Radio leaves it marked as done."""
+    begin, started = block.start, False
+
+    def start() -> bool:
+        nonlocal started
+        if started:  # not the first time: a source that is quick may have said already that it is done
+            wake(block)
+        started = True
+        return bool(begin())
+
+    block.start = start
