@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from gnuradio import gr
 
+from sdrjscc.errors import Undecodable
 from sdrjscc.grblocks.link_variable import Link, parts_of
 from sdrjscc.grblocks.pdu import Array, Meta, PduError, picture_data, wanted
-from sdrjscc.grblocks.ports import add_ports, publish
+from sdrjscc.grblocks.ports import add_ports, log, publish
 from sdrjscc.grblocks.worker import call_of
 from sdrjscc.link.parts import Parts
 from sdrjscc.link.placing import on_device
-from sdrjscc.link.receiving import decode_payload
+from sdrjscc.link.receiving import decode_payload, picture_instead
 from sdrjscc.link.transmitter import plan_picture
 
 _NOT_SENT_ON = ("noise_var", "shape")
@@ -29,8 +30,11 @@ class JsccDecoder(gr.basic_block):
     def _decode(self, meta: Meta, data: Array) -> None:
         torch.set_num_threads(1)  # of this thread: the blocks themselves run in parallel
         began = time.perf_counter()
-        pixels = self._call("decode", meta, data)
+        pixels, reason = self._call("decode", meta, data)
         known = {key: value for key, value in meta.items() if key not in _NOT_SENT_ON}
+        if reason is not None:
+            log.warning("%s: %s", self.name(), reason)
+            known["undecodable"] = reason
         publish(self, "pictures", {**known, "decode_ms": 1e3 * (time.perf_counter() - began)}, pixels)
 
 
@@ -40,7 +44,7 @@ class _Decoding:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def decode(self, meta: Meta, data: Array) -> Array:
+    def decode(self, meta: Meta, data: Array) -> tuple[Array, str | None]:
         codec = self._parts.codec
         width, height, mode, prefix = wanted(meta, "width", "height", "mode", "prefix")
         noise_var, shape = wanted(meta, "noise_var", "shape")
@@ -51,5 +55,12 @@ class _Decoding:
                 f"values as its shape says (got {len(noise_var)} and {len(data)} in {list(shape)})"
             )
         payload = torch.from_numpy(data.reshape(1, *shape)).to(self._parts.device)
-        pixels = decode_payload(codec, payload, torch.from_numpy(noise_var), plan, width=width, height=height)
-        return picture_data(pixels)
+        variance, reason = torch.from_numpy(noise_var), None
+        try:
+            pixels = decode_payload(codec, payload, variance, plan, width=width, height=height)
+        except Undecodable as error:
+            instead, reason = picture_instead(error, width=width, height=height), str(error)
+            if instead is None:
+                raise
+            pixels = instead
+        return picture_data(pixels), reason

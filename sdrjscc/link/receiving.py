@@ -229,7 +229,9 @@ class ReceivingEnd:
             pixels: Tensor | None = decode_picture(parts.codec, parts.mapper, assembled, parts.device)
             reason = None
         except SdrJsccError as error:
-            pixels, reason = _instead(error, assembled.header), str(error)
+            header = assembled.header
+            pixels = picture_instead(error, width=header.width, height=header.height)
+            reason = str(error)
             self.refusals.add(reason)
         return ReceivedPicture(assembled, pixels, reason, 1e3 * (time.perf_counter() - began))
 
@@ -291,10 +293,10 @@ def decode_picture(
     )
 
 
-def _instead(error: SdrJsccError, header: Header) -> Tensor | None:
-    """What a codec shows in place of a picture that it could not decode."""
+def picture_instead(error: SdrJsccError, *, width: int, height: int) -> Tensor | None:
+    """What a codec shows in place of a picture that it could not decode, uint8 ``[3, H, W]``."""
     fallback = error.fallback if isinstance(error, Undecodable) else None
-    return None if fallback is None else to_uint8(crop(fallback, header.width, header.height))[0].cpu()
+    return None if fallback is None else to_uint8(crop(fallback, width, height))[0].cpu()
 
 
 def _limits(parts: Parts, sample_rate_hz: float) -> Limits:
