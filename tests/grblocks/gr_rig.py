@@ -85,3 +85,12 @@ def picture(width=32, height=32, seed=0, **keys):
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
     return {"name": f"p{seed}", "width": width, "height": height, **keys}, picture_data(pixels)
+
+
+def through(heard, *steps):
+    """A dictionary and vector through blocks, each alone: (block, port in, port out)."""
+    for block, before, after in steps:
+        with Rig(block, after) as rig:
+            rig.post(before, *heard)
+            (heard,) = rig.wait(after, 1)
+    return heard

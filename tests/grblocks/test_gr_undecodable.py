@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("gnuradio.gr")
 
 import torch
-from gr_rig import Rig
+from gr_rig import through
 
 from sdrjscc.grblocks.jscc_decoder import JsccDecoder
 from sdrjscc.grblocks.jscc_encoder import JsccEncoder
@@ -24,29 +24,22 @@ def sent():
     """Dictionary and symbols of a picture, and the picture."""
     pixels = read_sample("astronaut").pixels[:, 100:356, 100:356]
     parts = open_link("loopback", "separation/avif")
-    heard = {"width": 256, "height": 256}, picture_data(pixels)
-    for block, before, after in (
+    heard = through(
+        ({"width": 256, "height": 256}, picture_data(pixels)),
         (JsccEncoder(parts), "pictures", "payloads"),
         (SymbolMapper(parts), "payloads", "symbols"),
-    ):
-        with Rig(block, after) as rig:
-            rig.post(before, *heard)
-            (heard,) = rig.wait(after, 1)
+    )
     return *heard, pixels
 
 
 def received(meta, symbols, noise_var):
     """What comes out of demapper and decoder."""
     parts = open_link("loopback", "separation/avif")
-    heard = {**meta, "noise_var": noise_var}, symbols
-    for block, before, after in (
+    return through(
+        ({**meta, "noise_var": noise_var}, symbols),
         (SymbolDemapper(parts), "transmissions", "payloads"),
         (JsccDecoder(parts), "payloads", "pictures"),
-    ):
-        with Rig(block, after) as rig:
-            rig.post(before, *heard)
-            (heard,) = rig.wait(after, 1)
-    return heard
+    )
 
 
 def test_bits_come_through(sent):

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("gnuradio.gr")
 
 import torch
-from gr_rig import Rig, picture
+from gr_rig import picture, through
 
 from sdrjscc.errors import ConfigError, SignalError
 from sdrjscc.grblocks.jscc_decoder import JsccDecoder
@@ -117,24 +117,16 @@ def test_another_device_has_no_process_of_its_own():
 def coded(own_process):
     """A picture there and back through blocks, without noise."""
     parts = open_link("loopback")
-    heard = picture(64, 48)
-    for block, before, after in (
+    meta, symbols = through(
+        picture(64, 48),
         (JsccEncoder(parts, own_process=own_process), "pictures", "payloads"),
         (SymbolMapper(parts), "payloads", "symbols"),
-    ):
-        with Rig(block, after) as rig:
-            rig.post(before, *heard)
-            (heard,) = rig.wait(after, 1)
-    meta, symbols = heard
-    heard = {**meta, "noise_var": np.full(len(symbols), 0.01, np.float32)}, symbols
-    for block, before, after in (
+    )
+    return through(
+        ({**meta, "noise_var": np.full(len(symbols), 0.01, np.float32)}, symbols),
         (SymbolDemapper(parts), "transmissions", "payloads"),
         (JsccDecoder(parts, own_process=own_process), "payloads", "pictures"),
-    ):
-        with Rig(block, after) as rig:
-            rig.post(before, *heard)
-            (heard,) = rig.wait(after, 1)
-    return heard
+    )
 
 
 def test_encoder_and_decoder_give_the_same_there():
