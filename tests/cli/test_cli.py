@@ -160,7 +160,8 @@ def test_list_codecs_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_list_codecs_shows_ours_beside_the_papers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "codecs"]) == 0
     table = capsys.readouterr().out
-    (base,) = [line.split() for line in table.splitlines() if line.startswith(" ren2026  base")]
+    rows = [line.split() for line in table.splitlines()]
+    (base,) = [row for row in rows if row[:2] == ["ren2026", "base"]]
     assert " ".join(base[2:]) == "6.25 M 6.25 M 1.79 G 2.19 G 20.24 G 512 131,072 0.6667"
     assert "size paper" in table
     for word in ("parameters:", "MACs:", "256 x 256 px", "k:", "rho ="):

@@ -21,7 +21,6 @@ from PyQt5 import Qt
 
 from sdrjscc.grblocks.ports import add_ports
 
-_IN_FLIGHT = 6  # pictures that left under the old setting
 _DRAWING_MS = 500  # GNU Radio's sinks draw every 100 ms
 
 
@@ -41,7 +40,7 @@ class Run:
         self.graph, self.app, self.folder = graph, app, arguments.folder
         self.pictures, self.settings = arguments.pictures, list(arguments.set)
         self.collector, self.seen, self.report = Collector(), 0, []
-        self.picture = arguments.picture
+        self.picture, self.in_flight = arguments.picture, arguments.in_flight
         self.drawn = Qt.QElapsedTimer()
         graph.msg_connect(graph.probe, "results", self.collector, "results")
         self.timer = Qt.QTimer()
@@ -68,7 +67,7 @@ class Run:
         if self.settings:
             name, value = self.settings.pop(0)
             turn(self.graph, name, value)
-            self.seen = len(self.collector.results) + _IN_FLIGHT
+            self.seen = len(self.collector.results) + self.in_flight
         else:
             self.timer.stop()
             self.end()
@@ -130,6 +129,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=8)
     parser.add_argument("--picture", default="", help="wait for this one")
+    parser.add_argument("--in-flight", type=int, default=6, help="pictures that left under the old setting")
     parser.add_argument("--limit-s", type=float, default=100)
     parser.add_argument("--set", type=setting, action="append", default=[])
     arguments = parser.parse_args()
