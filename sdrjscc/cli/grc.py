@@ -9,7 +9,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from sdrjscc.bundled import bundled_files
-from sdrjscc.cli._console import console
+from sdrjscc.cli._console import console, fail
 from sdrjscc.errors import ConfigError
 
 _HELP = """GNU Radio Companion with the blocks of this package.
@@ -83,7 +83,8 @@ def run(
 
     source = _find(flowgraph).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    run_flowgraph(source, arguments or [], out)
+    if run_flowgraph(source, arguments or [], out) == 0:
+        raise typer.Exit(fail("at least one picture must be received (none was)", 4))
 
 
 @app.command("install")

@@ -26,6 +26,10 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     # the table can be read, and rendered, without GNU Radio, and only the view needs Qt
     if name not in _HOMES:

@@ -12,7 +12,7 @@ from sdrjscc.grblocks.link_variable import Link, parts_of
 from sdrjscc.grblocks.pdu import Array, Meta, picture_pixels
 from sdrjscc.grblocks.ports import add_ports, publish
 from sdrjscc.grblocks.worker import call_of
-from sdrjscc.link.parts import Parts, sending_mode
+from sdrjscc.link.parts import Parts, mode_at_snr, sending_mode
 from sdrjscc.link.placing import on_device
 from sdrjscc.link.transmitter import encode_payload
 from sdrjscc.payload import PayloadKind
@@ -31,11 +31,13 @@ class JsccEncoder(gr.basic_block):
         self,
         link: Link,
         mode: int | Literal["auto"] = "auto",
+        snr_db: float | None = None,
         device: str = "cpu",
         own_process: bool = False,
     ) -> None:
         gr.basic_block.__init__(self, "JSCC Encoder", in_sig=None, out_sig=None)
         self._parts = on_device(parts_of(link), device)
+        self._snr_db = snr_db
         self.set_mode(mode)
         self._call = call_of(_Encoding(self._parts), own_process, device)
         add_ports(self, {"pictures": self._encode}, ["payloads"], forward="payloads")
@@ -45,6 +47,11 @@ class JsccEncoder(gr.basic_block):
         torch.set_num_threads(1)
         return True
 
+    def set_snr_db(self, snr_db: float | None) -> None:
+        """Choose for another SNR from the next picture on, where the mode is left to it."""
+        self._snr_db = snr_db
+        self.set_mode(self._wished)
+
     def set_mode(self, mode: int | Literal["auto"]) -> None:
         """Take another mode from the next picture on."""
         parts = self._parts
@@ -52,7 +59,11 @@ class JsccEncoder(gr.basic_block):
             if not isinstance(mode, int) or isinstance(mode, bool):
                 raise ConfigError(f"mode must be a modulation order's number or 'auto' (got {mode!r})")
             parts = replace(parts, config=parts.config.model_copy(update={"mode": mode}))
-        self._mode = sending_mode(parts, otherwise=0)
+        self._wished = mode
+        if mode == "auto" and self._snr_db is not None:
+            self._mode = mode_at_snr(parts.codec, parts.mapper, self._snr_db)
+        else:
+            self._mode = sending_mode(parts, otherwise=0)
 
     def _encode(self, meta: Meta, data: Array) -> None:
         more, payload = self._call("encode", meta, data, self._mode)

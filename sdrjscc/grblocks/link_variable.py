@@ -56,14 +56,23 @@ def _opened(source: str, codec: str, weights: str, mapping: str) -> Parts:
 
 def _configured(source: str, codec: str, weights: str, mapping: str) -> LinkConfig:
     capture = _recording(source)
+    if capture is None and not _is_link(source):
+        raise ConfigError(
+            f"a link must be a TOML file, a recording, or one of the presets {', '.join(preset_names())} "
+            f"(got '{source}')"
+        )
     link = load_link(source) if capture is None else recorded_link(capture)
     if link is None:
         raise ConfigError(f"a recording must hold a link's configuration (got {source}: it holds none)")
     return with_codec(link, codec or None, weights=weights or None, mapping=mapping or None)
 
 
+def _is_link(source: str) -> bool:
+    return source in preset_names() or Path(source).suffix == ".toml"
+
+
 def _recording(source: str) -> Capture | None:
-    if source in preset_names() or Path(source).suffix == ".toml":
+    if _is_link(source):
         return None
     path = find_recording(source)
     return None if path is None else open_capture(path, check_hash=False)

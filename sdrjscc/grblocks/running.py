@@ -1,6 +1,7 @@
 """Flowgraphs run from the command line: compiled into a folder that is gone afterwards."""
 
 import contextlib
+import logging
 import os
 import re
 import runpy
@@ -16,31 +17,63 @@ from sdrjscc.grblocks.companion import CompanionError, compile_flowgraph, has_sc
 _DRIVER = re.compile(r"\b(uhd|iio|soapy|osmosdr)[._]")
 
 
-def run_flowgraph(source: Path, arguments: Sequence[str], folder: Path) -> None:
+def run_flowgraph(source: Path, arguments: Sequence[str], folder: Path) -> int | None:
     """Compile a flowgraph and run its program in this process until it ends or is interrupted.
 
     Args:
         source: ``.grc`` file.
         arguments: of its program: the flowgraph's parameters.
-        folder: where it runs, so that relative paths of what it reads and writes begin there.
+        folder: where it runs, so that relative paths of what it writes begin there. What exists is found
+            from the working folder, and so are modules.
+
+    Returns:
+        How many pictures its image sinks have written; ``None``: it has none.
 
     Raises:
         CompanionError: there is no GNU Radio, or no screen for its windows.
         ConfigError: the flowgraph is not valid.
         RadioError: a block of a radio's driver failed, as where there is no such device.
-        SystemExit: as its program ends, e.g. after Ctrl-C or ``--help``.
+        KeyboardInterrupt: it was stopped by Ctrl-C.
+        SystemExit: as its program ends, e.g. after ``--help``.
     """
+    os.environ.setdefault("GR_CONF_LOG_LOG_LEVEL", "warn")  # its notes on buffer sizes are for its makers
+    _show_what_blocks_say()
     with tempfile.TemporaryDirectory(prefix="sdrjscc-grc-") as compiled:
         program, windows = compile_flowgraph(source, Path(compiled))
         if windows and not (has_screen() or os.environ.get("QT_QPA_PLATFORM")):
             raise CompanionError(f"{source} must have a screen for its windows (DISPLAY is not set)")
-        with contextlib.chdir(folder), _as_program(program, arguments):
-            _run(program)
+        found = [_found(argument) for argument in arguments]
+        with _as_program(program, found), contextlib.chdir(folder):
+            _run(program, found)
+    from sdrjscc.grblocks.image_sink import ImageSink
+
+    return ImageSink.written if ImageSink.made else None
 
 
-def _run(program: Path) -> None:
+def _show_what_blocks_say() -> None:
+    log = logging.getLogger("sdrjscc.grblocks")
+    log.setLevel(logging.INFO)
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+        log.propagate = False
+
+
+def _found(argument: str) -> str:
+    """An argument whose value is a path from the working folder, as an absolute one."""
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    there = value not in ("", "samples") and not value.startswith("-") and Path(value).exists()
+    return f"{option}{equals}{Path(value).resolve()}" if there else argument
+
+
+def _run(program: Path, arguments: Sequence[str]) -> None:
     try:
         runpy.run_path(str(program), run_name="__main__")
+    except SystemExit as end:
+        if end.code == 0 and not {"-h", "--help"} & set(arguments):  # what the program does at Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     except (SdrJsccError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -57,7 +90,7 @@ def _as_program(program: Path, arguments: Sequence[str]) -> Iterator[None]:
     """What the interpreter gives a program: its arguments, and the modules beside it."""
     before, path = sys.argv, sys.path.copy()
     sys.argv = [str(program), *arguments]
-    sys.path.insert(0, str(program.parent))
+    sys.path[:0] = [str(program.parent), str(Path.cwd())]
     try:
         yield
     finally:

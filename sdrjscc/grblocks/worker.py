@@ -64,6 +64,7 @@ def call_of(worker: object, own_process: bool, device: str = "cpu") -> Call:
 
 def _serve(theirs: Connection, ours: Connection, worker: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the program's, which then closes the pipe
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the program's handler
     ours.close()
     torch.set_num_threads(1)
     while True:

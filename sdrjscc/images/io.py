@@ -76,15 +76,20 @@ def read_image(path: Path | str, *, max_side: int | None = None) -> Picture:
         raise ImageError(f"picture must be whole and undamaged (got {path}: {error})") from error
 
 
-def write_png(path: Path, pixels: Tensor) -> None:
+def write_png(path: Path, pixels: Tensor, *, compress_level: int = 6) -> None:
     """Write uint8 ``[3, H, W]`` as a PNG; a reader never sees half a file.
+
+    Args:
+        path: of the file.
+        pixels: of the picture.
+        compress_level: 0 to 9; 1 takes a third of the time of 6, and a tenth more room.
 
     Raises:
         ImageError: if the tensor has another shape or type.
         OSError: from the file system.
     """
     image = to_pillow(pixels)
-    write_atomic(path, lambda part: image.save(part, format="PNG"))
+    write_atomic(path, lambda part: image.save(part, format="PNG", compress_level=compress_level))
 
 
 def to_pillow(pixels: Tensor) -> Image.Image:

@@ -69,7 +69,9 @@ class Supply:
             TrainingError: a folder holds no picture.
         """
         self._wishes = wishes
-        listed = [places] if isinstance(places, str | Path) else list(places)
+        listed = list(places) if isinstance(places, list | tuple) else [places]
+        if not all(isinstance(place, str | Path) for place in listed):
+            raise ConfigError(f"pictures must be a file, a folder, or a list of them (got {places!r})")
         if not listed:
             raise ConfigError("pictures must be at least one file or folder (got none)")
         self._camera = next((n for n in map(camera.camera_number, map(str, listed)) if n is not None), None)
