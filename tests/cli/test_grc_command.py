@@ -211,7 +211,7 @@ def test_what_companion_finds_wrong_is_one_sentence(tmp_path, capsys):
 
 def test_what_a_block_refuses_is_one_sentence(capsys):
     said = fails(capsys, 2, "grc", "run", "loopback", "--preset", "no-such")
-    assert "a link must be a TOML file or one of the presets" in said
+    assert "a link must be a TOML file, a recording, or one of the presets" in said
 
 
 def test_a_radio_that_is_not_there_is_one_sentence(capsys):

@@ -97,8 +97,8 @@ def test_modes_by_number_by_the_channel_and_while_running():
         (("loopback", 1), r"mode must be 0 for mapping analog \(got 1\)"),
         (("loopback", "fast"), r"mode must be a modulation order's number or 'auto' \(got 'fast'\)"),
         (("loopback", True), r"mode must be a modulation order's number"),
-        (("loopback", "auto", "gpu"), r"device must be one that PyTorch has here \(got 'gpu'"),
-        (("no-such-link",), "a link must be a TOML file or one of the presets"),
+        (("loopback", "auto", None, "gpu"), r"device must be one that PyTorch has here \(got 'gpu'"),
+        (("no-such-link",), "a link must be a TOML file, a recording, or one of the presets"),
     ],
 )
 def test_bad_parameters_of_the_encoder(arguments, sentence):
@@ -145,3 +145,24 @@ def test_a_bad_payload_goes_on_as_an_error(change, sentence, caplog):
     assert len(symbols)
     assert re.search(sentence, failed["error"])
     assert failed["error"] in caplog.text
+
+
+def test_the_mode_follows_the_snr_that_is_given():
+    parts = open_link("loopback", "separation/avif")
+    encoder = JsccEncoder(parts, snr_db=3.0)
+    pixels = picture(128, 128, seed=2)
+
+    def mode():
+        with Rig(encoder, "payloads") as rig:
+            rig.post("pictures", *pixels)
+            ((meta, _),) = rig.wait("payloads", 1)
+        return meta["mode"]
+
+    low = mode()
+    encoder.set_snr_db(25.0)
+    high = mode()
+    assert (low, high) == (parts.codec.mode_at(3.0), parts.codec.mode_at(25.0))
+    assert low < high
+    encoder.set_mode(5)
+    encoder.set_snr_db(3.0)
+    assert mode() == 5

@@ -34,7 +34,7 @@ def test_a_toml_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("nothing",), "a link must be a TOML file or one of the presets"),
+        (("nothing",), "a link must be a TOML file, a recording, or one of the presets"),
         (("loopback", "no_such"), "no_such"),
         (("loopback", "dsc_jscc/no-such"), "no-such"),
         (("loopback", "", "/no/such.safetensors"), "such.safetensors"),

@@ -262,7 +262,7 @@ def test_another_configuration_is_named_once(parts, caplog):
         (lambda link: FrameReceiver("nothing", 1e6), "nothing"),
         (lambda link: SymbolDemapper("nothing"), "nothing"),
         (lambda link: JsccDecoder(link, "abacus"), "device must be one that PyTorch has"),
-        (lambda link: ImageSink("pictures", -1), "limit must be at least 0"),
+        (lambda link: ImageSink("pictures", -1), "limit at least 0"),
         (lambda link: ImageSink("/dev/null/pictures"), "folder must be one"),
     ],
 )
