@@ -69,9 +69,7 @@ class Supply:
             TrainingError: a folder holds no picture.
         """
         self._wishes = wishes
-        listed = list(places) if isinstance(places, list | tuple) else [places]
-        if not all(isinstance(place, str | Path) for place in listed):
-            raise ConfigError(f"pictures must be a file, a folder, or a list of them (got {places!r})")
+        listed = _listed(places)
         if not listed:
             raise ConfigError("pictures must be at least one file or folder (got none)")
         self._camera = next((n for n in map(camera.camera_number, map(str, listed)) if n is not None), None)
@@ -135,6 +133,14 @@ class Supply:
             self._left -= picture.pixels.numel()
             self._kept[index] = picture
         return picture
+
+
+def _listed(places: Places) -> list[str | Path]:
+    if isinstance(places, str | Path):
+        return [places]
+    if isinstance(places, Sequence) and all(isinstance(place, str | Path) for place in places):
+        return list(places)
+    raise ConfigError(f"pictures must be a file, a folder, or a list of them (got {places!r})")
 
 
 def _readers(place: str | Path, max_side: int) -> list[Callable[[], Picture]]:

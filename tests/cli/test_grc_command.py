@@ -199,7 +199,7 @@ def test_ctrl_c_ends_a_flowgraph(tmp_path, environment):
         time.sleep(0.05)
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=120)
-    assert (run.returncode, errors) == (0, "")
+    assert (run.returncode, errors) == (130, "")
 
 
 def test_what_companion_finds_wrong_is_one_sentence(tmp_path, capsys):

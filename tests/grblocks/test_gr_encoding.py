@@ -150,19 +150,11 @@ def test_a_bad_payload_goes_on_as_an_error(change, sentence, caplog):
 def test_the_mode_follows_the_snr_that_is_given():
     parts = open_link("loopback", "separation/avif")
     encoder = JsccEncoder(parts, snr_db=3.0)
-    pixels = picture(128, 128, seed=2)
-
-    def mode():
-        with Rig(encoder, "payloads") as rig:
-            rig.post("pictures", *pixels)
-            ((meta, _),) = rig.wait("payloads", 1)
-        return meta["mode"]
-
-    low = mode()
-    encoder.set_snr_db(25.0)
-    high = mode()
-    assert (low, high) == (parts.codec.mode_at(3.0), parts.codec.mode_at(25.0))
-    assert low < high
-    encoder.set_mode(5)
-    encoder.set_snr_db(3.0)
-    assert mode() == 5
+    modes = []
+    with Rig(encoder, "payloads") as rig:
+        for change in (lambda: None, lambda: encoder.set_snr_db(25.0), lambda: encoder.set_mode(5)):
+            change()
+            rig.post("pictures", *picture(128, 128, seed=2))
+            modes.append(rig.wait("payloads", len(modes) + 1)[-1][0]["mode"])
+    assert modes == [parts.codec.mode_at(3.0), parts.codec.mode_at(25.0), 5]
+    assert modes[0] < modes[1]

@@ -339,11 +339,11 @@ def test_a_full_disk_is_logged_and_the_rest_is_written(tmp_path, monkeypatch, ca
 
     calls, write = [], image_sink.write_png
 
-    def full_at_first(path, pixels):
+    def full_at_first(path, pixels, **options):
         calls.append(path)
         if len(calls) == 1:
             raise OSError(28, "No space left on device")
-        write(path, pixels)
+        write(path, pixels, **options)
 
     monkeypatch.setattr(image_sink, "write_png", full_at_first)
     with caplog.at_level(logging.WARNING):
