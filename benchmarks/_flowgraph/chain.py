@@ -123,7 +123,7 @@ class Chain:
         if "Link Probe" in self.named:
             self._messages("Image Source", "pictures", "Link Probe", "sent_pictures")
             self._messages("Symbol Mapper", "symbols", "Link Probe", "sent_symbols")
-            self._messages("Frame Receiver", "transmissions", "Link Probe")
+            self._messages("Frame Receiver", "packets", "Link Probe")
             self._messages("JSCC Decoder", "pictures", "Link Probe")
             self._messages("JSCC Decoder", "pictures", "Image Sink")
             self._messages("Link Probe", "results", "Image Sink")
