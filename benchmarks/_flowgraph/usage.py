@@ -31,7 +31,10 @@ def processor_s(named: dict[str, Any]) -> dict[str, float]:
         names = (python.get(int(task.name), ""), comm)
         owner = next((name for name in named if any(_is(one, name) for one in names)), "rest")
         taken[owner] += spent_s
-    return taken | {f"{child.name}'s process": child_s(child) for child in active_children()}
+    for child in active_children():  # also those of flowgraphs that have ended, which take no more
+        name = f"{child.name}'s process"
+        taken[name] = taken.get(name, 0.0) + child_s(child)
+    return taken
 
 
 def child_s(child: BaseProcess) -> float:
