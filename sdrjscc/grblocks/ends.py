@@ -10,7 +10,7 @@ from weakref import WeakSet
 import pmt
 
 _SYSTEM, _DONE = pmt.intern("system"), pmt.intern("done")
-_NOT_DONE, _NEIGHBOUR_DONE, _SELF_DONE = 0, 1, 2  # the second is GNU Radio's own
+_NOT_DONE, _NEIGHBOUR_DONE, _SELF_DONE, _AWAKE = 0, 1, 2, 3  # the second is GNU Radio's own
 _blocks: WeakSet[Any] = WeakSet()
 
 
@@ -21,7 +21,7 @@ def finish(block: Any) -> None:
 
 def wake(block: Any) -> None:
     """Have the scheduler ask a block for samples that had none to give."""
-    _tell(block, _NOT_DONE)
+    _tell(block, _AWAKE)  # that a message came is enough; whether the block is done stays as it is
 
 
 def _tell(block: Any, state: int) -> None:
@@ -36,6 +36,8 @@ def end_with_the_last(block: Any) -> None:
     def handle_system(message: Any) -> None:
         nonlocal done
         state = pmt.to_long(pmt.cdr(message))
+        if state == _AWAKE:
+            return
         done = done + 1 if state == _NEIGHBOUR_DONE else 0
         if state != _NEIGHBOUR_DONE or done >= _senders(block):
             block.gateway.system_handler(message)
@@ -67,7 +69,7 @@ def make_restartable(block: Any) -> None:
     def start() -> bool:
         nonlocal started
         if started:  # not the first time: a source that is quick may have said already that it is done
-            wake(block)
+            _tell(block, _NOT_DONE)
         started = True
         return bool(begin())
 

@@ -10,7 +10,7 @@ pytest.importorskip("gnuradio.gr")
 from gnuradio import gr
 from gr_rig import Keeper, post, run_to_end
 
-from sdrjscc.grblocks.ends import finish
+from sdrjscc.grblocks.ends import finish, wake
 from sdrjscc.grblocks.ports import add_ports, publish
 
 NOTHING = np.empty(0, np.uint8)
@@ -91,3 +91,16 @@ def test_it_begins_again_with_the_next_start(merging):
             finish(feeder)
         graph.wait()
     assert numbers(keeper) == [0, 0, 1, 1]
+
+
+def test_a_block_that_is_woken_stays_done(merging):
+    graph, merger, keeper, feeders = merging("needed")
+    finish(feeders["needed"])
+    wake(merger)
+    run_to_end(graph)
+    graph.start()  # both messages are there before the block looks
+    finish(feeders["needed"])
+    time.sleep(0.1)
+    wake(merger)
+    graph.wait()
+    assert numbers(keeper) == []

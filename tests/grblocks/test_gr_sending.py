@@ -134,7 +134,8 @@ def test_zeros_for_ever_where_they_are_wished():
     with sending.rig:
         until(lambda: len(sending.sink.data()) > 1000)
         sending.symbols(seed=1)
-        until(lambda: len(sending.said) == 1)
+        until(lambda: len(sending.sink.tags()) == 1)
+        until(lambda: len(sending.sink.data()) > sending.sink.tags()[0].offset)
     assert sending.sink.data()[0] == 0
     (tag,) = sending.sink.tags()
     assert tag.offset > 0
