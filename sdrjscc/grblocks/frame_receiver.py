@@ -17,7 +17,6 @@ from sdrjscc.grblocks.worker import call_of
 CHUNK_SAMPLES = 1 << 13
 """Samples come in multiples of it, which costs less; up to so many are left unread at a stream's end."""
 
-_BUFFERED_SAMPLES = 1 << 17
 _ENOUGH_SAMPLES = 3 << 14
 _PAUSE_S = 0.02
 """Frames that are received together cost less: unless enough samples wait, more are waited for."""
@@ -41,18 +40,12 @@ class FrameReceiver(gr.sync_block):
         self._timeline, self._rate = Timeline(place.sample_rate_hz), place.sample_rate_hz
         gr.sync_block.__init__(self, "Frame Receiver", [np.complex64] * place.antennas, None)
         add_ports(self, {}, ["packets", "transmissions"])
-        self.set_output_multiple(_BUFFERED_SAMPLES)  # GNU Radio makes its buffers for twice that
+        self.set_output_multiple(CHUNK_SAMPLES)
 
     def start(self) -> bool:
         """A new stream begins."""
-        self.set_output_multiple(CHUNK_SAMPLES)
         self._timeline = Timeline(self._rate)
         self._call("begin")
-        return True
-
-    def stop(self) -> bool:
-        """The next start makes buffers anew."""
-        self.set_output_multiple(_BUFFERED_SAMPLES)
         return True
 
     def work(self, input_items: Any, output_items: Any) -> int:

@@ -83,8 +83,9 @@ def test_modes_by_number_by_the_channel_and_while_running():
         for mode in (None, 0, 3):
             if mode is not None:
                 encoder.set_mode(mode)
+            before = len(rig.keepers["payloads"].heard)
             rig.post("pictures", *picture())
-            rig.wait("payloads", len(rig.keepers["payloads"].heard) + 1)
+            rig.wait("payloads", before + 1)
         modes = [meta["mode"] for meta, _ in rig.keepers["payloads"].heard]
     assert modes == [1, 0, 3]  # at 10 dB the second order, QPSK
     with pytest.raises(ConfigError, match=r"mode must be one of mapping vq's .*\(got 99\)"):
