@@ -30,6 +30,7 @@ def _tell(block: Any, state: int) -> None:
 
 def end_with_the_last(block: Any) -> None:
     """Have a block end when all are done that send it messages: GNU Radio ends it with the first of them."""
+    _forget_namesake(block)
     _blocks.add(block)
     done = 0
 
@@ -48,14 +49,29 @@ def end_with_the_last(block: Any) -> None:
 
 def _senders(block: Any) -> int:
     """How many connections from blocks of ours end at a block's message ports."""
+    return len(_connections(block))
+
+
+def _forget_namesake(block: Any) -> None:
+    """Undo connections to an earlier block of a new block's name: GNU Radio gives names out again."""
+    for sender, port, subscriber in _connections(block):
+        sender.gateway.message_port_unsub(port, subscriber)
+
+
+def _connections(block: Any) -> list[tuple[Any, Any, Any]]:
+    """The connections from blocks of ours to a block of this name: sender, its port, the subscriber's end."""
     name = block.to_basic_block().alias()
-    return sum(
-        str(pmt.car(pmt.nth(index, subscribers))) == name
-        for other in list(_blocks)
-        for port in _elements(other.gateway.message_ports_out())
-        for subscribers in [other.gateway.message_subscribers(port)]
-        for index in range(pmt.length(subscribers))
-    )
+    return [
+        (sender, port, subscriber)
+        for sender in list(_blocks)
+        for port in _elements(sender.gateway.message_ports_out())
+        for subscriber in _members(sender.gateway.message_subscribers(port))
+        if str(pmt.car(subscriber)) == name
+    ]
+
+
+def _members(sequence: Any) -> list[Any]:
+    return [pmt.nth(index, sequence) for index in range(pmt.length(sequence))]
 
 
 def _elements(vector: Any) -> list[Any]:

@@ -37,8 +37,7 @@ def run_flowgraph(source: Path, arguments: Sequence[str], folder: Path) -> int |
         SystemExit: as its program ends, e.g. after ``--help``.
     """
     os.environ.setdefault("GR_CONF_LOG_LOG_LEVEL", "warn")  # its notes on buffer sizes are for its makers
-    _show_what_blocks_say()
-    with tempfile.TemporaryDirectory(prefix="sdrjscc-grc-") as compiled:
+    with _blocks_heard(), tempfile.TemporaryDirectory(prefix="sdrjscc-grc-") as compiled:
         program, windows = compile_flowgraph(source, Path(compiled))
         if windows and not (has_screen() or os.environ.get("QT_QPA_PLATFORM")):
             raise CompanionError(f"{source} must have a screen for its windows (DISPLAY is not set)")
@@ -50,14 +49,21 @@ def run_flowgraph(source: Path, arguments: Sequence[str], folder: Path) -> int |
     return ImageSink.written if ImageSink.made else None
 
 
-def _show_what_blocks_say() -> None:
-    log = logging.getLogger("sdrjscc.grblocks")
+@contextlib.contextmanager
+def _blocks_heard() -> Iterator[None]:
+    """What blocks say is shown on standard error."""
+    log, handler = logging.getLogger("sdrjscc.grblocks"), logging.StreamHandler()
+    before = log.level, log.propagate
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
     log.setLevel(logging.INFO)
-    if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        log.addHandler(handler)
-        log.propagate = False
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before[0])
+        log.propagate = before[1]
 
 
 def _found(argument: str) -> str:

@@ -1,5 +1,6 @@
 """Blocks that several others feed: they end after all of them, and then they do."""
 
+import gc
 import time
 
 import numpy as np
@@ -104,3 +105,19 @@ def test_a_block_that_is_woken_stays_done(merging):
     wake(merger)
     graph.wait()
     assert numbers(keeper) == []
+
+
+def test_an_earlier_flowgraph_s_block_of_the_same_name_holds_nothing_up(merging):
+    gc.collect()
+    graph, merger, keeper, earlier = merging("needed", "other")  # these feeders stay
+    for feeder in earlier.values():
+        finish(feeder)
+    run_to_end(graph)
+    name = merger.to_basic_block().alias()
+    del graph, merger, keeper
+    gc.collect()
+    graph, merger, keeper, feeders = merging("needed")
+    assert merger.to_basic_block().alias() == name  # as GNU Radio gives names out again
+    finish(feeders["needed"])
+    run_to_end(graph)
+    assert earlier and numbers(keeper) == []
