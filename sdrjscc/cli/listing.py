@@ -23,6 +23,7 @@ class Listed(StrEnum):
     WEIGHTS = "weights"
     PRESETS = "presets"
     RECIPES = "recipes"
+    CAMPAIGNS = "campaigns"
 
 
 _LEGEND = """\
@@ -76,6 +77,10 @@ def _rows(what: Listed) -> list[dict[str, Any]]:
         from sdrjscc.training.recipe import recipe_rows
 
         return recipe_rows()
+    if what is Listed.CAMPAIGNS:
+        from sdrjscc.evaluation.campaign import campaign_rows
+
+        return campaign_rows()
     from sdrjscc import plugins
 
     return [{"name": name} for name in plugins.available(_FAMILIES[what])]
@@ -93,7 +98,7 @@ def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
     for row in flat:
         table.add_row(*(_cell(value) for value in row.values()))
     needed = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
-    if what is Listed.RECIPES:  # of which the descriptions wrap
+    if what in (Listed.RECIPES, Listed.CAMPAIGNS):  # of which the descriptions wrap
         needed = _LEAST_WIDTH
     console.print(table, width=max(needed, console.width), crop=False)  # a terminal wraps, digits stay
     for sentence in (_LEGEND,) if what is Listed.CODECS else terms:

@@ -7,7 +7,22 @@ from io import TextIOWrapper
 
 import typer
 
-from sdrjscc.cli import channel, demo, export, grc, link, listing, prune, radio, record, replay, rx, train, tx
+from sdrjscc.cli import (
+    channel,
+    demo,
+    evaluate,
+    export,
+    grc,
+    link,
+    listing,
+    prune,
+    radio,
+    record,
+    replay,
+    rx,
+    train,
+    tx,
+)
 from sdrjscc.cli._console import console, fail
 from sdrjscc.errors import SdrJsccError
 
@@ -29,6 +44,7 @@ app.command("replay")(replay.replay)
 app.add_typer(radio.app, name="radio")
 app.command("train")(train.train)
 app.command("prune")(prune.prune)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.add_typer(grc.app, name="grc")
 app.command("list")(listing.list_)

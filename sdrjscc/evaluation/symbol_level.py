@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs.base import Codec
+from sdrjscc.errors import ImageError, Undecodable
 from sdrjscc.images.io import Picture, to_float, to_uint8
 from sdrjscc.images.metrics import Metric, psnr_db, ssim
 from sdrjscc.images.padding import crop, pad_to_multiple
-from sdrjscc.mapping._adaptation import mode_at
-from sdrjscc.mapping.base import Mapper, modulation_orders
+from sdrjscc.link.parts import mode_at_snr
+from sdrjscc.mapping.base import Mapper, bind
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.passes import symbol_level
 
@@ -28,11 +30,70 @@ class Quality:
     ssim: Metric
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """What a viewer sees of one picture.
+
+    Attributes:
+        pixels: uint8 ``[3, H, W]``; where nothing could be decoded the codec's fallback, else the
+            mean colour of what was sent.
+        symbols: k, that the picture took.
+        failure: why it could not be sent or decoded; ``None`` if it was.
+    """
+
+    pixels: Tensor
+    symbols: int
+    failure: str | None = None
+
+
 def _unheard(pixels: int) -> None:
     pass
 
 
 @torch.inference_mode()
+def send_picture(
+    codec: Codec,
+    mapper: Mapper,
+    channel: SymbolChannel,
+    picture: Picture,
+    snr_db: float,
+    generator: torch.Generator,
+    *,
+    mode: int = 0,
+) -> Delivered:
+    """Send one picture and decode it; a failure to encode or decode is a result, not an error.
+
+    Args:
+        codec, mapper, channel: the link without its physical layer.
+        picture: of any size; padded for the codec and cropped back.
+        snr_db: SNR per complex symbol.
+        generator: of the channel's noise and fading.
+        mode: modulation order's number.
+    """
+    images = pad_to_multiple(to_float(picture.pixels).unsqueeze(0), codec.multiple)
+    symbols = codec.plan(images.shape[-1], images.shape[-2], mode).symbols
+    try:
+        link = codec, mapper, channel
+        received = symbol_level(*link, images, torch.tensor([snr_db]), generator, mode=mode).images
+    except Undecodable as error:
+        if error.fallback is None:
+            return Delivered(mean_colour(picture), symbols, str(error))
+        return Delivered(_cut(error.fallback, picture), symbols, str(error))
+    except ImageError as error:  # it does not fit into its symbols
+        return Delivered(mean_colour(picture), symbols, str(error))
+    return Delivered(_cut(received, picture), symbols)
+
+
+def mean_colour(picture: Picture) -> Tensor:
+    """What counts as received where nothing was: uint8 ``[3, H, W]``, all pixels alike."""
+    mean = picture.pixels.float().mean((1, 2), keepdim=True).round().to(torch.uint8)
+    return mean.expand_as(picture.pixels).contiguous()
+
+
+def _cut(images: Tensor, picture: Picture) -> Tensor:
+    return to_uint8(crop(images, picture.width, picture.height))[0]
+
+
 def evaluate(
     codec: Codec,
     mapper: Mapper,
@@ -45,6 +106,8 @@ def evaluate(
 ) -> list[Quality]:
     """Send every picture at every SNR; pictures are rounded to 8 bits as a viewer sees them.
 
+    What cannot be decoded counts as :attr:`Delivered.pixels` says.
+
     Args:
         codec, mapper, channel: the link without its physical layer.
         pictures: of any size; padded for the codec and cropped back.
@@ -52,14 +115,12 @@ def evaluate(
         seed: of the noise; each (picture, SNR) has a stream of its own.
         report: called with a picture's pixels each time that it was sent.
     """
-    rows, orders = [], modulation_orders(mapper, codec)
+    rows, bound = [], bind(mapper, codec)
     for picture in pictures:
-        images = pad_to_multiple(to_float(picture.pixels).unsqueeze(0), codec.multiple)
         for level in snr_db:
             generator = derived_generator("symbol level", seed, picture.name, str(level))
-            link, mode = (codec, mapper, channel), mode_at(orders, level)
-            sent = symbol_level(*link, images, torch.tensor([level]), generator, mode=mode)
-            pixels = to_uint8(crop(sent.images, picture.width, picture.height))[0]
+            mode = mode_at_snr(codec, bound, level)
+            pixels = send_picture(codec, mapper, channel, picture, level, generator, mode=mode).pixels
             levels = psnr_db(picture.pixels, pixels), ssim(picture.pixels, pixels)
             rows.append(Quality(picture.name, level, *levels))
             report(picture.width * picture.height)

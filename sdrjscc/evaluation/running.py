@@ -1,0 +1,98 @@
+"""A campaign being run: what is done, what is still to do, and all rows at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdrjscc.errors import ConfigError
+from sdrjscc.evaluation.campaign import Campaign
+from sdrjscc.evaluation.cells import Cell, digests, expand, read_pictures
+from sdrjscc.evaluation.measuring import Job, check_cell, check_job
+from sdrjscc.evaluation.rows import Parts, Row, require_arrow, write_rows
+from sdrjscc.evaluation.workers import run_dask, run_here
+
+ROWS = "rows.parquet"
+
+
+class CampaignRun:
+    """A campaign with its pictures and its folder.
+
+    ::
+
+        out/
+          parts/<digest>.parquet   a finished cell
+          rows.parquet             all of them, when all are there
+
+    Attributes:
+        campaign, cells: what is computed.
+        job: pictures and metrics.
+        out: the folder.
+    """
+
+    def __init__(self, campaign: Campaign, data: Path, out: Path, lpips: Path | None = None) -> None:
+        """Read the pictures and build every codec once, so that what cannot work is said at once.
+
+        Args:
+            campaign: what to do.
+            data: folder of pictures.
+            out: folder of the results; parts of the same cells in it count as done.
+            lpips: backbone file, for campaigns that measure LPIPS.
+
+        Raises:
+            SdrJsccError: a part cannot be had, or there are no pictures.
+        """
+        require_arrow()
+        self.campaign, self.out = campaign, out
+        self.cells = expand(campaign)
+        wanted = lpips if campaign.metrics.lpips else None
+        self.job = Job(tuple(read_pictures(campaign, data)), campaign.metrics, wanted)
+        check_job(self.job)
+        for cell in self.cells:
+            check_cell(cell)
+        self._digests = digests(self.cells, self.job.pictures, campaign.metrics, wanted)
+        self._parts = Parts(out / "parts")
+
+    def missing(self) -> list[Cell]:
+        """Cells that are still to be done."""
+        return [self.cells[number] for number in self._parts.missing(self._digests)]
+
+    def restart(self) -> None:
+        """Forget the cells that are done."""
+        self._parts.forget(self._digests)
+
+    def compute(self, *, workers: int = 1, scheduler: str | None = None) -> Iterator[Cell]:
+        """Compute what is missing; a cell is on disk when it is yielded.
+
+        Args:
+            workers: processes on this machine.
+            scheduler: address of a Dask scheduler to use instead.
+
+        Raises:
+            ConfigError: a radio is on the air, and more than one is to use it.
+            SdrJsccError: of a cell.
+        """
+        left = self._parts.missing(self._digests)
+        cells = [self.cells[number] for number in left]
+        if scheduler is None and workers == 1:
+            finished = run_here(self.job, cells)
+        else:
+            self._check_shareable()
+            finished = run_dask(self.job, cells, workers=workers, scheduler=scheduler)
+        for number, rows in finished:
+            self._parts.write(self._digests[left[number]], rows)
+            yield cells[number]
+
+    def rows(self) -> list[Row]:
+        """Rows of the cells that are done, by cell in the campaign's order, then by picture."""
+        return self._parts.read(self._digests)
+
+    def write(self) -> Path:
+        """Write all rows into one file; returns its path."""
+        path = self.out / ROWS
+        write_rows(path, self.rows())
+        return path
+
+    def _check_shareable(self) -> None:
+        for cell in self.cells:
+            name = cell.config.radios.tx["name"]
+            if cell.over_link and name != "loopback":
+                raise ConfigError(f"--workers must be 1 where one radio is used by all (got radio {name})")
