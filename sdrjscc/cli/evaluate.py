@@ -1,5 +1,6 @@
 """``sdrjscc evaluate``: a campaign over codecs, channels and SNRs."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ def evaluate(
     restart: Annotated[bool, typer.Option("--restart", help="Forget what was done before.")] = False,
 ) -> None:
     """Run a campaign; what was done before is kept, so that the same command goes on after Ctrl-C."""
-    from sdrjscc.evaluation.campaign import load_campaign
+    from sdrjscc.evaluation.campaign import campaign_file, load_campaign
     from sdrjscc.evaluation.running import CampaignRun
 
     parsed = load_campaign(campaign)
@@ -41,7 +42,25 @@ def evaluate(
         where = f"stopped with {done} of {len(run.cells)} cells done; the same command goes on"
         console.print(where, markup=False, highlight=False)
         raise typer.Exit(130) from None
-    console.print(f"rows     {run.write()}", soft_wrap=True, highlight=False, markup=False)
+    _report(run, _command(campaign, data, folder, lpips), campaign_file(campaign).read_text(encoding="utf-8"))
+
+
+def _command(campaign: str, data: Path, out: Path, lpips: Path | None) -> str:
+    """What to run for the same rows; who computes them is left out, as it decides nothing."""
+    words = ["sdrjscc", "evaluate", campaign, "--data", str(data), "--out", str(out)]
+    return shlex.join(words if lpips is None else [*words, "--lpips", str(lpips)])
+
+
+def _report(run: "CampaignRun", command: str, toml: str) -> None:
+    from sdrjscc.evaluation.report_campaign import write_campaign_report
+
+    rows = run.write()
+    with console.status("drawing the report"):
+        extra = run.further_figures()
+        page = write_campaign_report(
+            run.campaign, run.rows(), run.out, command=command, toml=toml, extra=extra
+        )
+    console.print(f"report   {page}\nrows     {rows}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _compute(run: "CampaignRun", workers: int, scheduler: str | None) -> None:

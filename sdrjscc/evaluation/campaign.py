@@ -61,6 +61,7 @@ class Images(Section):
     crop_px: int | None = Field(None, ge=16, le=4095, description="side of the centre that is sent")
     count: int | None = Field(None, ge=1, description="the first so many by name; left out: all")
     exclude: tuple[str, ...] = ()
+    shown: int = Field(1, ge=0, le=24, description="so many of them are in the report as they arrived")
 
 
 class Level(Section):

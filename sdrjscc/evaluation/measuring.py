@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sdrjscc.channel.base import SymbolChannel
+from sdrjscc.codecs._complexity import codec_complexity
 from sdrjscc.codecs.base import Codec, build_codec
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation.campaign import CHOSEN_BY_FADE, Metrics
@@ -29,6 +31,8 @@ from sdrjscc.mapping.base import Mapper, bind, build_mapper, modulation_orders
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.channels import build_symbol_channel
 from sdrjscc.units import to_db
+
+_SIDE_PX = 256
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,13 @@ def received_pixels(cell: Cell, picture: Picture) -> Tensor:
     with _one_thread(), torch.inference_mode():
         (sent,) = _over_link(cell, (picture,)) if cell.over_link else _over_symbols(cell, (picture,))
     return sent.delivered.pixels
+
+
+def macs_per_pixel(table: dict[str, Any]) -> float:
+    """Multiply-accumulates of encoder and decoder a pixel, in the mode with most; 0 without a network."""
+    codec = build_codec(table)
+    modes = range(getattr(codec, "modes", 1))
+    return max(codec_complexity(codec, _SIDE_PX, _SIDE_PX, mode).macs for mode in modes) / _SIDE_PX**2
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdrjscc.evaluation import _pictures
+from sdrjscc.evaluation.page import render_page
 from sdrjscc.evaluation.results import Run, Signal, Transmission, versions, write_results
 from sdrjscc.files import write_text_atomic
 from sdrjscc.images.io import write_png
@@ -14,7 +15,6 @@ from sdrjscc.images.io import write_png
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_HERE = Path(__file__).parent
 _TALLEST_REM, _SMALLEST_REM, _LARGEST_PIXEL_REM = 30.0, 4.0, 0.5
 
 
@@ -167,36 +167,19 @@ def _loss_figure(run: Run, path: Path) -> str | None:
 def _render(
     run: Run, content: Mapping[str, Any], sections: Mapping[int, dict[str, Any]], loss: str | None
 ) -> str:
-    """Fill the template. Everything but the style sheet is escaped: file names are hostile."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
     from sdrjscc.evaluation.plots import ERROR_LEVELS
 
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return render_page(
+        "report.html.j2",
+        {
+            "run": run,
+            "content": content,
+            "sections": sections,
+            "loss": loss,
+            "error_levels": ERROR_LEVELS,
+            "versions": versions(),
+        },
     )
-    environment.filters["number"] = _number
-    page = environment.get_template("report.html.j2").render(
-        run=run,
-        content=content,
-        sections=sections,
-        loss=loss,
-        error_levels=ERROR_LEVELS,
-        versions=versions(),
-        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
-    )
-    # a file name's undecodable bytes cannot be written as UTF-8
-    return page.encode("utf-8", "replace").decode("utf-8")
-
-
-def _number(value: float | int | None, digits: int = 2) -> str:
-    """A number as the page shows it, with a true minus sign; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def picture_folder(directory: Path, number: int, image: str) -> Path:

@@ -1,14 +1,20 @@
 """A campaign being run: what is done, what is still to do, and all rows at the end."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from torch import Tensor
 
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation.campaign import Campaign
 from sdrjscc.evaluation.cells import Cell, digests, expand, read_pictures
-from sdrjscc.evaluation.measuring import Job, check_cell, check_job
-from sdrjscc.evaluation.rows import Parts, Row, require_arrow, write_rows
+from sdrjscc.evaluation.figures_campaign import Drawn, cost_figure, pictures_figure, shown_snrs
+from sdrjscc.evaluation.measuring import Job, check_cell, check_job, macs_per_pixel, received_pixels
+from sdrjscc.evaluation.rows import KEYS, Parts, Row, require_arrow, write_rows
+from sdrjscc.evaluation.summary import Curve, Rows, curves, settings
 from sdrjscc.evaluation.workers import run_dask, run_here
+from sdrjscc.images.io import Picture
 
 ROWS = "rows.parquet"
 
@@ -91,8 +97,47 @@ class CampaignRun:
         write_rows(path, self.rows())
         return path
 
+    def further_figures(self) -> dict[str, list[Drawn]]:
+        """Figures that take more than rows, by setting: pictures as they arrived, and operations.
+
+        The pictures are sent again, which gives the same ones, unless a radio is on the air.
+        """
+        found: dict[str, list[Drawn]] = {}
+        for number, (setting, there) in enumerate(settings(curves(self.rows())).items(), start=1):
+            drawn = found.setdefault(setting, [])
+            if self.campaign.metrics.psnr_db:
+                drawn += cost_figure(number, setting, there, self._macs())
+            if self.campaign.images.shown and not self._on_air():
+                drawn += self._pictures(number, setting, there)
+        return found
+
+    def _macs(self) -> dict[str, float]:
+        """Multiply-accumulates a pixel of each codec that has a network, by its label."""
+        tables = {cell.codec: cell.config.codec for cell in self.cells}
+        return {label: macs for label, table in tables.items() if (macs := macs_per_pixel(table))}
+
+    def _pictures(self, number: int, setting: str, there: Sequence[Curve]) -> Iterator[Drawn]:
+        """The chosen pictures at some SNRs, each by its first cell there."""
+        cells = {json.dumps(cell.keys()): cell for cell in self.cells}
+        for place, picture in enumerate(self.job.pictures[: self.campaign.images.shown]):
+            grid = {
+                curve.codec: [self._shown(cells, picture, curve.rows[snr], snr) for snr in shown_snrs(there)]
+                for curve in there
+            }
+            yield pictures_figure(number, place, setting, picture.name, grid)
+
+    def _shown(
+        self, cells: Mapping[str, Cell], picture: Picture, rows: Rows, snr: float | None
+    ) -> tuple[str, Tensor]:
+        row = next(row for row in rows if row["image"] == picture.name)
+        cell = cells[json.dumps({key: row[key] for key in KEYS})]
+        level = "identical" if row["psnr_db"] is None else f"{row['psnr_db']:.2f} dB"
+        return ("" if snr is None else f"{snr:g} dB: ") + level, received_pixels(cell, picture)
+
+    def _on_air(self) -> bool:
+        return any(cell.over_link and cell.config.radios.tx["name"] != "loopback" for cell in self.cells)
+
     def _check_shareable(self) -> None:
-        for cell in self.cells:
-            name = cell.config.radios.tx["name"]
-            if cell.over_link and name != "loopback":
-                raise ConfigError(f"--workers must be 1 where one radio is used by all (got radio {name})")
+        if self._on_air():
+            name = self.cells[0].config.radios.tx["name"]
+            raise ConfigError(f"--workers must be 1 where one radio is used by all (got radio {name})")

@@ -169,7 +169,7 @@ def test_list_codecs_shows_ours_beside_the_papers(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    "what", ["mappings", "channels", "radios", "waveforms", "presets", "weights", "recipes"]
+    "what", ["mappings", "channels", "radios", "waveforms", "presets", "weights", "recipes", "campaigns"]
 )
 def test_list_everything_else(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", what, "--json"]) == 0
