@@ -17,6 +17,7 @@ from sdrjscc.codecs.base import Codec, build_codec
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation.campaign import CHOSEN_BY_FADE, Metrics
 from sdrjscc.evaluation.cells import Cell
+from sdrjscc.evaluation.encoder import Encoder
 from sdrjscc.evaluation.rows import Row
 from sdrjscc.evaluation.symbol_level import Delivered, mean_colour, send_picture
 from sdrjscc.images.io import Picture
@@ -77,7 +78,7 @@ def check_cell(cell: Cell) -> None:
     Raises:
         SdrJsccError: they do not.
     """
-    codec, mapper = _ends(cell.config)
+    codec, mapper, _ = _ends(cell.config)
     check_fit(codec, mapper, cell.config.codec, cell.config.mapping)
     orders, mode = modulation_orders(mapper), cell.config.mode
     if mode != "auto" and not 0 <= mode < max(1, len(orders)):
@@ -152,7 +153,7 @@ def _measure(name: str, job: Job, sent: Tensor, received: Tensor) -> Metric:
 
 
 def _over_symbols(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
-    codec, mapper = _ends(cell.config)
+    codec, mapper, encoder = _ends(cell.config)
     assert cell.config.channel is not None
     assert cell.snr_db is not None
     channel = build_symbol_channel(cell.config.channel)
@@ -164,7 +165,8 @@ def _over_symbols(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
         wanted = cell.config.mode
         mode = mode_at_snr(codec, mapper, known_db) if wanted == "auto" else wanted
         link = codec, mapper, channel
-        delivered = send_picture(*link, picture, cell.snr_db, derived_generator(*keys), mode=mode)
+        generator = derived_generator(*keys)
+        delivered = send_picture(*link, picture, cell.snr_db, generator, mode=mode, encode=encoder)
         yield Sent(delivered, {"mode_used": mode})
 
 
@@ -209,16 +211,16 @@ def _failure(result: Result) -> str | None:
     return "no packet arrived" if result.received is None else result.received.reason
 
 
-def _ends(config: LinkConfig) -> tuple[Codec, Mapper]:
-    """Codec, and mapper bound to it."""
+def _ends(config: LinkConfig) -> tuple[Codec, Mapper, Encoder]:
+    """Codec, mapper bound to it, and the codec's encoder."""
     return _built(json.dumps([config.codec, config.mapping], sort_keys=True))
 
 
 @lru_cache(maxsize=4)
-def _built(tables: str) -> tuple[Codec, Mapper]:
+def _built(tables: str) -> tuple[Codec, Mapper, Encoder]:
     codec_table, mapping_table = json.loads(tables)
     codec = build_codec(codec_table)
-    return codec, bind(build_mapper(mapping_table), codec)
+    return codec, bind(build_mapper(mapping_table), codec), Encoder(codec)
 
 
 @lru_cache(maxsize=1)

@@ -13,9 +13,12 @@ from sdrjscc.images.io import Picture, to_float, to_uint8
 from sdrjscc.images.metrics import Metric, psnr_db, ssim
 from sdrjscc.images.padding import crop, pad_to_multiple
 from sdrjscc.link.parts import mode_at_snr
-from sdrjscc.mapping.base import Mapper, bind
+from sdrjscc.mapping.base import Mapper, bind, transmit
+from sdrjscc.payload import Plan
 from sdrjscc.randomness import derived_generator
-from sdrjscc.training.passes import symbol_level
+
+Encode = Callable[[Tensor, Plan], Tensor]
+"""A codec's ``encode``."""
 
 CARD_SNR_DB = (1.0, 4.0, 7.0, 10.0, 13.0, 19.0)
 
@@ -60,6 +63,7 @@ def send_picture(
     generator: torch.Generator,
     *,
     mode: int = 0,
+    encode: Encode | None = None,
 ) -> Delivered:
     """Send one picture and decode it; a failure to encode or decode is a result, not an error.
 
@@ -69,19 +73,25 @@ def send_picture(
         snr_db: SNR per complex symbol.
         generator: of the channel's noise and fading.
         mode: modulation order's number.
+        encode: in place of the codec's own, which it must equal: one that remembers, for instance.
     """
     images = pad_to_multiple(to_float(picture.pixels).unsqueeze(0), codec.multiple)
-    symbols = codec.plan(images.shape[-1], images.shape[-2], mode).symbols
+    plan = codec.plan(images.shape[-1], images.shape[-2], mode)
+
+    def send(symbols: Tensor) -> tuple[Tensor, Tensor]:
+        return channel.apply(symbols, torch.tensor([snr_db]), generator)
+
     try:
-        link = codec, mapper, channel
-        received = symbol_level(*link, images, torch.tensor([snr_db]), generator, mode=mode).images
+        payload = (encode or codec.encode)(images, plan)
+        passed = transmit(bind(mapper, codec), payload, send, mode)
+        received = codec.decode(passed.payload_hat, passed.noise_var, plan)
     except Undecodable as error:
         if error.fallback is None:
-            return Delivered(mean_colour(picture), symbols, str(error))
-        return Delivered(_cut(error.fallback, picture), symbols, str(error))
+            return Delivered(mean_colour(picture), plan.symbols, str(error))
+        return Delivered(_cut(error.fallback, picture), plan.symbols, str(error))
     except ImageError as error:  # it does not fit into its symbols
-        return Delivered(mean_colour(picture), symbols, str(error))
-    return Delivered(_cut(received, picture), symbols)
+        return Delivered(mean_colour(picture), plan.symbols, str(error))
+    return Delivered(_cut(received, picture), plan.symbols)
 
 
 def mean_colour(picture: Picture) -> Tensor:

@@ -1,5 +1,6 @@
 """Who computes the cells of a campaign: this process, or Dask's workers. The rows are the same."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,7 +40,12 @@ def run_dask(
         client = (
             distributed.Client(scheduler, timeout=30)
             if scheduler is not None
-            else distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            else distributed.Client(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,  # that a worker takes long to stop is nothing to act on
+            )
         )
     except (OSError, ValueError) as error:
         raise ConfigError(f"--scheduler must be the address of a Dask scheduler (got {error})") from None

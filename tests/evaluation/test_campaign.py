@@ -1,17 +1,20 @@
 """Campaigns: what a TOML expands to, resuming, what counts as undecodable, workers."""
 
 import pytest
+import torch
 
 from sdrjscc.cli.main import main
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation import workers
 from sdrjscc.evaluation.campaign import campaign_rows, load_campaign, parse_campaign
 from sdrjscc.evaluation.cells import digests, expand, read_pictures
+from sdrjscc.evaluation.encoder import Encoder
 from sdrjscc.evaluation.rows import COLUMNS, read_rows
 from sdrjscc.evaluation.running import CampaignRun
 from sdrjscc.images.io import Picture, write_png
 from sdrjscc.images.metrics import psnr_db
 from sdrjscc.images.samples import read_sample
+from sdrjscc.payload import PayloadKind, Plan
 
 
 def table(**grid):
@@ -198,3 +201,44 @@ def test_bundled_campaigns_expand():
 def test_an_unknown_campaign_names_the_bundled_ones():
     with pytest.raises(ConfigError, match=r"must be a TOML file or one of .*kodak-awgn"):
         load_campaign("kodak-agwn")
+
+
+class Counting:
+    """A codec that counts how often it encodes."""
+
+    encoded = 0
+
+    def encode(self, images, plan):
+        self.encoded += 1
+        return images.flatten(1) * (1 + plan.mode)
+
+
+def test_a_picture_is_encoded_once_for_a_mode():
+    codec = Counting()
+    encoder = Encoder(codec)
+    plans = [Plan(4, 4, 48, PayloadKind.LATENT, mode) for mode in (0, 1)]
+    pictures = [torch.full((1, 3, 4, 4), value) for value in (0.25, 0.5)]
+    for _ in range(2):
+        for plan in plans:
+            for picture in pictures:
+                assert torch.equal(encoder(picture.clone(), plan), picture.flatten(1) * (1 + plan.mode))
+    assert codec.encoded == 4
+
+
+def test_over_a_link_rows_have_what_the_air_cost_and_no_row_depends_on_another(data, tmp_path):
+    content = table(snr_db=[20.0]) | {"level": {"kind": "link", "link": "loopback"}}
+    rows = computed(CampaignRun(parse_campaign(content), data, tmp_path / "both"))
+    content["images"]["exclude"] = ["astronaut.png"]
+    (alone,) = computed(CampaignRun(parse_campaign(content), data, tmp_path / "one"))
+    assert alone == rows[1]
+    for row in rows:
+        assert (row["level"], row["channel"], row["undecodable"]) == ("link", "loopback", False)
+        assert row["rho_on_air"] > row["rho"] == row["k"] / (3 * 48 * 48)
+        assert row["snr_db_measured"] == pytest.approx(20.0, abs=3.0)
+
+
+def test_a_radio_on_the_air_is_not_shared(data, tmp_path):
+    content = table(snr_db=[]) | {"level": {"kind": "link", "link": "virtual"}}
+    run = CampaignRun(parse_campaign(content), data, tmp_path)
+    with pytest.raises(ConfigError, match=r"--workers must be 1 .* \(got radio virtual\)"):
+        next(run.compute(workers=2))
