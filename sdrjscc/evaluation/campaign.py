@@ -42,6 +42,8 @@ class Grid(Section):
         snr_db: per complex symbol; left out only where a link's own channel, or the air, decides.
         seeds: of noise and fading; all codecs meet the same.
         mode: modulation order's number, or ``auto``: by the SNR.
+        bound: ``capacity``: instead of sending, code each picture by the picture coder of codec
+            separation into what its symbols carry at the capacity of the SNR that the sender knows.
         sender_knows: at symbol level, by what ``auto`` chooses: the ``average`` SNR, or that of each
             picture's ``fade``. Over slow fading the two conventions differ by several dB.
     """
@@ -52,6 +54,7 @@ class Grid(Section):
     snr_db: tuple[float, ...] = ()
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     mode: tuple[int | Literal["auto"], ...] = Field(("auto",), min_length=1)
+    bound: Literal["capacity"] | None = None
     sender_knows: tuple[Literal["average", "fade"], ...] = Field(("average",), min_length=1)
 
 
@@ -112,6 +115,8 @@ class Campaign(Section):
             raise ValueError("grid.snr_db is required at symbol level")
         if linked and any(CHOSEN_BY_FADE in grid.sender_knows for grid in self.grid):
             raise ValueError("grid.sender_knows must be 'average' over a link")
+        if linked and any(grid.bound for grid in self.grid):
+            raise ValueError("grid.bound must be left out over a link")
         return self
 
 

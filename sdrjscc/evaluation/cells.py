@@ -33,7 +33,7 @@ class Cell:
         over_link: whether the whole physical layer is used.
         snr_db: as set; ``None`` where nobody sets it.
         seed: of noise and fading.
-        sender_knows: see :class:`~sdrjscc.evaluation.campaign.Grid`.
+        sender_knows, bound: see :class:`~sdrjscc.evaluation.campaign.Grid`.
     """
 
     codec: str
@@ -43,6 +43,7 @@ class Cell:
     snr_db: float | None
     seed: int
     sender_knows: str
+    bound: str | None = None
 
     def keys(self) -> dict[str, Any]:
         """The campaign's columns of every row of the cell."""
@@ -52,7 +53,7 @@ class Cell:
             "mapping": self.config.mapping["name"],
             "channel": self.channel,
             "sender_knows": self.sender_knows,
-            "mode": str(self.config.mode),
+            "mode": self.bound or str(self.config.mode),
             "snr_db": self.snr_db,
             "seed": self.seed,
         }
@@ -91,7 +92,7 @@ def _product(campaign: Campaign, grid: Grid) -> Iterator[Cell]:
             config = with_snr(config, snr_db)
         name = _label(channel) if channel else str(campaign.level.link)
         for seed in grid.seeds:
-            yield Cell(_label(codec), name, config, over_link, snr_db, seed, knows)
+            yield Cell(_label(codec), name, config, over_link, snr_db, seed, knows, grid.bound)
 
 
 def _unlabelled(table: dict[str, Any]) -> dict[str, Any]:

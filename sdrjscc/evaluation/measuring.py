@@ -16,6 +16,7 @@ from sdrjscc.codecs._complexity import codec_complexity
 from sdrjscc.codecs.base import Codec, build_codec
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation.campaign import CHOSEN_BY_FADE, Metrics
+from sdrjscc.evaluation.capacity import at_capacity
 from sdrjscc.evaluation.cells import Cell
 from sdrjscc.evaluation.encoder import Encoder
 from sdrjscc.evaluation.rows import Row
@@ -34,6 +35,7 @@ from sdrjscc.training.channels import build_symbol_channel
 from sdrjscc.units import to_db
 
 _SIDE_PX = 256
+_BOUND_OF = "separation"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def check_cell(cell: Cell) -> None:
     """
     codec, mapper, _ = _ends(cell.config)
     check_fit(codec, mapper, cell.config.codec, cell.config.mapping)
+    if cell.bound is not None and cell.config.codec["name"] != _BOUND_OF:
+        raise ConfigError(f"grid.bound must be with codec {_BOUND_OF} (got {cell.codec})")
     orders, mode = modulation_orders(mapper), cell.config.mode
     if mode != "auto" and not 0 <= mode < max(1, len(orders)):
         raise ConfigError(f"mode must be one of the {max(1, len(orders))} of {cell.codec} (got {mode})")
@@ -162,12 +166,23 @@ def _over_symbols(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
         known_db = cell.snr_db
         if cell.sender_knows == CHOSEN_BY_FADE:
             known_db += _fade_db(channel, derived_generator(*keys))
+        if cell.bound is not None:
+            yield Sent(_at_capacity(cell, picture, known_db), {})
+            continue
         wanted = cell.config.mode
         mode = mode_at_snr(codec, mapper, known_db) if wanted == "auto" else wanted
         link = codec, mapper, channel
         generator = derived_generator(*keys)
         delivered = send_picture(*link, picture, cell.snr_db, generator, mode=mode, encode=encoder)
         yield Sent(delivered, {"mode_used": mode})
+
+
+def _at_capacity(cell: Cell, picture: Picture, snr_db: float) -> Delivered:
+    table = cell.config.codec
+    variant, speed, rho = str(table["variant"]), table["speed"], table["rho"]
+    assert isinstance(speed, int)
+    assert isinstance(rho, float)
+    return at_capacity(variant, speed, _ends(cell.config)[0].multiple, rho, picture, snr_db)
 
 
 def _is_slow(channel: SymbolChannel) -> bool:

@@ -34,6 +34,7 @@ _COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY)
 _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", ":")
 _LONGEST = 40
+_WITHIN = 90  # per cent of the gains lie inside the axis
 
 
 def quality(curves: Sequence[Curve], metric: str, title: str) -> Figure:
@@ -73,6 +74,8 @@ def gain_histograms(
 ) -> Figure:
     """Distribution over the images of each codec's gain in PSNR over the reference.
 
+    The outermost bars hold what lies beyond: a picture that was lost would squeeze all others.
+
     Args:
         gains: dB, by codec; none of them empty.
         reference: the codec that is compared with.
@@ -80,14 +83,14 @@ def gain_histograms(
         title: of the figure.
     """
     everything = np.concatenate([np.asarray(one, dtype=np.float64) for one in gains.values()])
-    reach = max(1.0, float(np.abs(everything).max()))
+    reach = max(1.0, float(np.percentile(np.abs(everything), _WITHIN)))
     edges = np.linspace(-reach, reach, 42)  # 41 bins: 0 is the middle of one
     looks = dict(zip(codecs, _looks(len(codecs)), strict=True))
     with style():
         figure = new_figure(PAGE_IN, 0.7 + 0.85 * len(gains))
         rows = figure.subplots(len(gains), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (codec, values) in zip(rows, gains.items(), strict=True):
-            axes.hist(values, bins=edges, color=looks[codec]["color"], alpha=0.85)
+            axes.hist(np.clip(values, -reach, reach), bins=edges, color=looks[codec]["color"], alpha=0.85)
             axes.axvline(0.0, color=GREY, lw=0.8)
             axes.set_title(plain(codec, _LONGEST), fontsize=8.0, fontweight="normal")
             axes.set_ylabel("images")

@@ -7,6 +7,7 @@ from sdrjscc.cli.main import main
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation import workers
 from sdrjscc.evaluation.campaign import campaign_rows, load_campaign, parse_campaign
+from sdrjscc.evaluation.capacity import capacity_bytes
 from sdrjscc.evaluation.cells import digests, expand, read_pictures
 from sdrjscc.evaluation.encoder import Encoder
 from sdrjscc.evaluation.rows import COLUMNS, read_rows
@@ -242,3 +243,23 @@ def test_a_radio_on_the_air_is_not_shared(data, tmp_path):
     run = CampaignRun(parse_campaign(content), data, tmp_path)
     with pytest.raises(ConfigError, match=r"--workers must be 1 .* \(got radio virtual\)"):
         next(run.compute(workers=2))
+
+
+def test_capacity_is_an_upper_bound_of_the_baseline(data, tmp_path):
+    baseline = {"codec": [{"name": "separation", "rho": 0.5}], "snr_db": [3.0, 15.0]}
+    content = table() | {"grid": [baseline, baseline | {"bound": "capacity"}]}
+    rows = computed(CampaignRun(parse_campaign(content), data, tmp_path))
+    assert [row["mode"] for row in rows] == ["auto"] * 4 + ["capacity"] * 4
+    for sent, bound in zip(rows[:4], rows[4:], strict=True):
+        assert bound["psnr_db"] > sent["psnr_db"]
+        assert (bound["k"], bound["undecodable"]) == (sent["k"], False)
+
+
+def test_bytes_at_capacity():
+    assert capacity_bytes(1000, 0.0) == 125  # one bit a symbol
+    assert capacity_bytes(1000, 11.7609126) == 500  # SNR 15: four bits
+
+
+def test_a_bound_is_that_of_a_picture_coder(data, tmp_path):
+    with pytest.raises(ConfigError, match=r"bound must be with codec separation \(got softcast\)"):
+        CampaignRun(parse_campaign(table(bound="capacity")), data, tmp_path)
