@@ -98,7 +98,10 @@ def _gains(number: int, setting: str, curves: Sequence[Curve], reference: str | 
     }
     pooled = {codec: values for codec, values in pooled.items() if values}
     if pooled:
-        text = f"Each picture at each SNR that both have: PSNR less that of {base.codec}; the outermost bars hold what lies beyond."
+        text = (
+            f"Each picture at each SNR that both have: PSNR less that of {base.codec}; "
+            "the outermost bars hold what lies beyond."
+        )
         figure = plots.gain_histograms(
             pooled, base.codec, [curve.codec for curve in curves], f"Gain a picture, {setting}"
         )
