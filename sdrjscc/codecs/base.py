@@ -36,6 +36,8 @@ class Codec(Protocol):
         multiple: width and height handed to ``plan`` and ``encode`` are multiples of it.
         uses_noise_var: whether ``decode`` reads ``noise_var``.
         fingerprint: identifies the weights (hash), part of the link's digest; may be empty.
+
+    A codec that needs the mapper's option ``demap`` to be one of its values has it as ``demap``.
     """
 
     multiple: int

@@ -95,6 +95,7 @@ class SoftCast:
     multiple = 1
     uses_noise_var = True
     fingerprint = ""
+    demap = "lmmse"
 
     def __init__(self, config: Config) -> None:
         self._config = config

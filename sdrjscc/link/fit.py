@@ -26,7 +26,8 @@ def check_fit(
     """Check that the mapper takes what the codec gives, in every mode.
 
     Compared are the payload's kind, the real values that one symbol carries, as far as both say so
-    (:attr:`~sdrjscc.payload.Plan.values`, ``values`` of a mapper), and the number of modes.
+    (:attr:`~sdrjscc.payload.Plan.values`, ``values`` of a mapper), and the number of modes; then how
+    the mapper demaps, where the codec has a ``demap`` that it needs.
 
     Args:
         codec, mapper: as built; the mapper may be bound to the codec already.
@@ -37,12 +38,21 @@ def check_fit(
     """
     reason = _misfit(codec, mapper)
     if reason is None:
+        _check_demap(codec, codec_table, mapping_table)
         return
     name, got = codec_name(codec_table), mapping_table["name"]
     made_for = default_mapping(codec_table)
     if made_for["name"] != got and _would_fit(codec, made_for):
         raise ConfigError(f"codec {name} needs the mapping {made_for['name']} (got {got}: {reason})")
     raise ConfigError(f"codec {name} and mapping {got} must fit each other ({reason})")
+
+
+def _check_demap(codec: Codec, codec_table: dict[str, Any], mapping_table: dict[str, Any]) -> None:
+    needed = getattr(codec, "demap", None)
+    got = mapping_table.get("demap", needed)
+    if got != needed and needed is not None:
+        name = codec_name(codec_table)
+        raise ConfigError(f"mapping.demap must be '{needed}' with codec {name} (got '{got}')")
 
 
 def _misfit(codec: Codec, mapper: Mapper) -> str | None:

@@ -139,6 +139,14 @@ def test_misfits_are_refused_at_the_start(codec: dict[str, Any], mapping: str, s
     assert str(caught.value) == sentence
 
 
+def test_a_codec_that_undoes_an_estimate_is_refused_another() -> None:
+    table = {"codec": {"name": "softcast"}, "mapping": {"name": "analog", "demap": "identity"}}
+    with pytest.raises(ConfigError) as caught:
+        build_parts(parse_link(table))
+    assert str(caught.value) == "mapping.demap must be 'lmmse' with codec softcast/graded (got 'identity')"
+    build_parts(parse_link({**table, "mapping": {"name": "analog", "demap": "lmmse"}}))
+
+
 def test_a_name_has_the_variant_where_there_is_one() -> None:
     assert codec_name({"name": "ujscc", "variant": "te"}) == "ujscc/te"
     assert codec_name({"name": "my_codec:build"}) == "my_codec:build"
