@@ -86,3 +86,9 @@ def test_toml_files_that_cannot_be_read(tmp_path):
         assert str(path) in str(caught.value)
     with pytest.raises(ConfigError, match="Is a directory"):
         read_toml(tmp_path)
+
+
+def test_a_toml_file_may_begin_with_the_byte_order_mark(tmp_path):
+    path = tmp_path / "notepad.toml"
+    path.write_bytes(b"\xef\xbb\xbf[codec]\nname = 'softcast'\n")
+    assert read_toml(path) == {"codec": {"name": "softcast"}}

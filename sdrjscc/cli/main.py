@@ -3,7 +3,9 @@
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
@@ -28,7 +30,6 @@ from sdrjscc.errors import SdrJsccError
 
 app = typer.Typer(
     name="sdrjscc",
-    help="Joint source-channel coding over software-defined radio.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,6 +49,22 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.add_typer(grc.app, name="grc")
 app.command("list")(listing.list_)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"sdrjscc {version('sdrjscc')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Joint source-channel coding over software-defined radio."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit codes, one sentence per error, what is written."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -327,3 +328,8 @@ def test_list_recipes_wraps_its_sentences(capsys: pytest.CaptureFixture[str]) ->
         line.partition("300 ")[2],
     ]
     assert line.rstrip().endswith("Fine-tuning in each of the four rounds of pruning")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"sdrjscc \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
