@@ -39,7 +39,8 @@ class Config(Section):
     Attributes:
         variant: the picture coder: ``avif``, ``jpeg``, or ``bpg`` where its programs are on the PATH.
         rho: complex channel symbols a value of the padded picture.
-        speed: of AVIF's encoder: 6 for live use, 4 for tables (0.5 dB better, 7 times slower).
+        speed: of AVIF's encoder: 6 for live use, 4 for tables (0.6 dB better, 7 times slower; up to 4,
+            what a quality step leaves of the byte budget is filled, too).
         margin_db: above a scheme's SNR, from which on it is taken. In white noise 0.3 loses nothing
             in the link either; over the echoes of ``loopback-hard`` 16-QAM 1/2 needs 2, and faster
             schemes more.

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from sdrjscc.codecs import _transport
 from sdrjscc.codecs._mcs import SCHEMES
-from sdrjscc.codecs._source_coders import CODERS
+from sdrjscc.codecs._source_coders import CODERS, SourceCoder, encode_within
 from sdrjscc.codecs._transport import PayloadHeader, layout
 from sdrjscc.codecs.base import load_codec
 from sdrjscc.errors import ConfigError, ImageError, Undecodable
+from sdrjscc.images.budget import SizeLaw
 from sdrjscc.images.io import to_float
 from sdrjscc.images.samples import read_sample
 from sdrjscc.linkfile import default_mapping, load_link, with_codec
@@ -90,6 +91,22 @@ def test_through_mapper_and_noise_it_is_exact_above_the_threshold_and_lost_below
                 codec.decode(received, noise_var, plan)
             mean = pictures.mean((2, 3), keepdim=True)
             assert (caught.value.fallback - mean).abs().max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize(("speed", "fewest"), [(4, 1960), (6, 1880)])
+def test_slow_speeds_fill_the_budget_with_parts_of_a_step(speed: int, fewest: int) -> None:
+    asked = []
+
+    def encode(pixels: torch.Tensor, step: float, speed: int) -> bytes:
+        asked.append(step)
+        return bytes(round(600 * math.exp(0.06 * step)))
+
+    coder = SourceCoder(3, encode, CODERS["avif"].decode, 64, SizeLaw(6.4, 0.06), parts=4)
+    pixels = torch.zeros(3, 256, 256, dtype=torch.uint8)
+    budgets = range(1400, 2001, 100)
+    filled = [len(encode_within(coder, pixels, budget, speed)) / budget for budget in budgets]
+    assert min(filled) * 2000 >= fewest
+    assert any(step != int(step) for step in asked) == (speed == 4)
 
 
 def test_quality_rises_with_rho_and_mode() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sdrjscc.errors import ImageError
 from sdrjscc.images import avif
-from sdrjscc.images.avif import STEPS, decode_avif, encode_avif, strip_avif, wrap_avif
+from sdrjscc.images.avif import PARTS, STEPS, decode_avif, encode_avif, strip_avif, wrap_avif
 from sdrjscc.images.io import to_pillow
 from sdrjscc.images.samples import read_sample
 
@@ -67,6 +67,23 @@ def test_quality_rises_with_the_step() -> None:
     errors = [(decode_avif(one, 128, 96).float() - pixels.float()).square().mean() for one in coded]
     assert sorted(map(len, coded)) == list(map(len, coded))
     assert sorted(errors, reverse=True) == errors
+
+
+@pytest.mark.parametrize("step", [5, 25, 45])
+def test_parts_of_a_step_lie_between_its_neighbours(step: int) -> None:
+    """Size and quality; at the coarsest, so small a picture leaves rate control fewer than 256 levels."""
+    pixels = picture(256, 192)
+    coded = [encode_avif(pixels, step + part / PARTS, 8) for part in range(PARTS + 1)]
+    sizes = [len(one) for one in coded]
+    errors = [(decode_avif(one, 256, 192).float() - pixels.float()).square().mean() for one in coded]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) >= PARTS
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_parts_of_a_step_beyond_rate_control_are_the_step_below() -> None:
+    pixels = picture(256, 192).repeat(1, 4, 4)
+    assert encode_avif(pixels, 60.5, 10) == encode_avif(pixels, 60, 10)
 
 
 def test_the_wrapped_file_is_an_avif_of_that_size() -> None:
