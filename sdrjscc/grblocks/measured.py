@@ -13,7 +13,16 @@ from sdrjscc.images.metrics import psnr_db, ssim
 from sdrjscc.link.result import packets_quality
 
 Sent = tuple[Meta, Array] | None
-_COPIED = ("width", "height", "pilot_snr_db", "cfo_hz", "sco_ppm", "packets_received", "decode_ms")
+_COPIED = (
+    "width",
+    "height",
+    "pilot_snr_db",
+    "cfo_hz",
+    "sco_ppm",
+    "packets_received",
+    "decode_ms",
+    "undecodable",
+)
 _BLANK = torch.zeros(3, 11, 11, dtype=torch.uint8)
 
 

@@ -276,3 +276,10 @@ def test_recent_forgets_what_came_before_the_one_taken():
     assert recent.pop_through(2) is not None
     assert [key for key in range(4) if recent.get(key)] == [3]
     assert recent.pop_through(0) is None and len(recent) == 1
+
+
+def test_a_result_says_where_a_picture_was_not_decoded(probe_run):
+    post, wait = probe_run()
+    post("pictures", received_meta(0, undecodable="too much was lost"), picture(0))
+    ((result, _),) = wait(1)["results"]
+    assert result["undecodable"] == "too much was lost"
