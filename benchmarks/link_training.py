@@ -5,10 +5,11 @@
     python benchmarks/link_training.py --data kodak --weights runs/dsc_jscc_60-E2D2/best.safetensors \
         --weights runs/dsc_jscc_link/best.safetensors [--quick] [--json FILE]
 
-The first weights are those of the link's TOML, the bundled ones: the control's. All meet the same channels: scenario
-``full`` with everything in it (offsets of carrier and clock, phase noise, IQ image, DC), and a receiver
-that has to find the frame. ``channel_db`` is what the channel ``link`` of the training recipes gives
-in the same scenario's multipath, ``awgn_db`` white noise alone, both at symbol level.
+The first weights are those of the link's TOML, the bundled ones: the control's. All meet the same
+channels: scenario ``full`` with everything in it (offsets of carrier and clock, phase noise, IQ image,
+DC), and a receiver that has to find the frame. ``channel_db`` is what the channel ``link`` of the
+training recipes gives in the same scenario's multipath, ``awgn_db`` white noise alone, both at symbol
+level.
 """
 
 import argparse
