@@ -1,11 +1,11 @@
 """``sdrjscc evaluate``: a campaign over codecs, channels and SNRs."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdrjscc.cli._campaign import Choice, print_summary, read_campaign, shown_command
 from sdrjscc.cli._console import console
 from sdrjscc.cli._out import check_out
 
@@ -14,9 +14,22 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    campaign: Annotated[str, typer.Argument(help="Campaign TOML, or the name of a bundled one.")],
-    data: Annotated[Path, typer.Option(help="Folder of pictures.")],
+    campaign: Annotated[
+        str, typer.Argument(help="Campaign TOML, the name of a bundled one, or a codec: NAME/VARIANT.")
+    ],
+    data: Annotated[Path | None, typer.Option(help="Folder of pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for rows, figures and report.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of a codec: a file, or the name of bundled ones.")
+    ] = None,
+    snr_db: Annotated[
+        str | None, typer.Option(help="Of a codec: SNRs, as 1,4,7; left out: those of weights' cards.")
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="Of a codec: awgn, or another on symbols.")] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of a codec: side of the centre that is sent, px; 0: whole pictures."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="Use the workers of the Dask scheduler at this address.")
@@ -24,11 +37,14 @@ def evaluate(
     lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget what was done before.")] = False,
 ) -> None:
-    """Run a campaign; what was done before is kept, so that the same command goes on after Ctrl-C."""
-    from sdrjscc.evaluation.campaign import campaign_file, load_campaign
+    """Run a campaign, or evaluate one codec; after Ctrl-C the same command goes on.
+
+    A codec is evaluated as weights' cards are: over white noise, on the centres of the pictures.
+    """
     from sdrjscc.evaluation.running import CampaignRun
 
-    parsed = load_campaign(campaign)
+    choice = Choice(weights, snr_db, channel, crop, lpips)
+    parsed, toml = read_campaign(campaign, choice)
     folder = out or Path("runs") / "campaigns" / parsed.campaign.name
     check_out(folder)
     with console.status("reading pictures and codecs"):
@@ -42,17 +58,12 @@ def evaluate(
         where = f"stopped with {done} of {len(run.cells)} cells done; the same command goes on"
         console.print(where, markup=False, highlight=False)
         raise typer.Exit(130) from None
-    _report(run, _command(campaign, data, folder, lpips), campaign_file(campaign).read_text(encoding="utf-8"))
-
-
-def _command(campaign: str, data: Path, out: Path, lpips: Path | None) -> str:
-    """What to run for the same rows; who computes them is left out, as it decides nothing."""
-    words = ["sdrjscc", "evaluate", campaign, "--data", str(data), "--out", str(out)]
-    return shlex.join(words if lpips is None else [*words, "--lpips", str(lpips)])
+    _report(run, shown_command(campaign, data, folder, choice), toml)
 
 
 def _report(run: "CampaignRun", command: str, toml: str) -> None:
     from sdrjscc.evaluation.report_campaign import write_campaign_report
+    from sdrjscc.evaluation.summary import summary_rows
 
     rows = run.write()
     with console.status("drawing the report"):
@@ -60,6 +71,8 @@ def _report(run: "CampaignRun", command: str, toml: str) -> None:
         page = write_campaign_report(
             run.campaign, run.rows(), run.out, command=command, toml=toml, extra=extra
         )
+    metrics = run.campaign.metrics.names
+    print_summary(summary_rows(run.rows(), metrics), metrics)
     console.print(f"report   {page}\nrows     {rows}", soft_wrap=True, highlight=False, markup=False)
 
 

@@ -12,7 +12,9 @@ from sdrjscc.errors import ConfigError
 from sdrjscc.linkfile import Table
 
 METRICS = ("psnr_db", "ssim", "ms_ssim", "lpips")
-CHOSEN_BY_FADE = "fade"
+CHOSEN_BY_FADE, CHOSEN_BY_REPORT = "fade", "received"
+AS_RECORDED = "recorded"
+"""In place of a codec's name: the one that a recording was made with."""
 
 
 class About(Section):
@@ -36,16 +38,20 @@ class Grid(Section):
     ``label``, which stands in rows and figures.
 
     Attributes:
-        codec: what encodes and decodes.
+        codec: what encodes and decodes; over recordings what decodes, ``recorded``: what sent.
         mapping: tables; left out: what each codec is made for.
         channel: tables; left out: awgn, or the link's own.
-        snr_db: per complex symbol; left out only where a link's own channel, or the air, decides.
+        snr_db: per complex symbol; left out only where a link's own channel, the air or a recording
+            decides.
         seeds: of noise and fading; all codecs meet the same.
         mode: modulation order's number, or ``auto``: by the SNR.
-        bound: ``capacity``: instead of sending, code each picture by the picture coder of codec
-            separation into what its symbols carry at the capacity of the SNR that the sender knows.
-        sender_knows: at symbol level, by what ``auto`` chooses: the ``average`` SNR, or that of each
-            picture's ``fade``. Over slow fading the two conventions differ by several dB.
+        waveform: over a link, in place of the link's own.
+        bound: ``capacity``: code each picture by the picture coder of codec separation into what its
+            symbols carry behind a perfect channel code: at symbol level at the capacity of the SNR
+            that the sender knows, over a link as :mod:`sdrjscc.evaluation.capacity` defines it.
+        sender_knows: by what ``auto`` chooses: the ``average`` SNR, as it is set; at symbol level that
+            of each picture's ``fade``, which over slow fading makes several dB; over a link what was
+            ``received`` of as many symbols just before, over the same channel.
     """
 
     codec: tuple[Table, ...] = Field(min_length=1)
@@ -54,8 +60,9 @@ class Grid(Section):
     snr_db: tuple[float, ...] = ()
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     mode: tuple[int | Literal["auto"], ...] = Field(("auto",), min_length=1)
+    waveform: Table | None = None
     bound: Literal["capacity"] | None = None
-    sender_knows: tuple[Literal["average", "fade"], ...] = Field(("average",), min_length=1)
+    sender_knows: tuple[Literal["average", "fade", "received"], ...] = Field(("average",), min_length=1)
 
 
 class Images(Section):
@@ -68,19 +75,43 @@ class Images(Section):
 
 
 class Level(Section):
-    """``[level]``: ``symbol``, or ``link``: the whole physical layer of a link's TOML or preset.
+    """``[level]``: ``symbol``; ``link``: the whole physical layer; ``replay``: what was recorded of it.
 
     A link whose radios are real is sent over the air, its pictures one after the other.
+
+    Attributes:
+        kind: which.
+        link: of ``link``: a link's TOML or preset.
+        recordings: of ``replay``: SigMF recordings, folders of them, or ``captures``, those bundled.
     """
 
-    kind: Literal["symbol", "link"] = "symbol"
+    kind: Literal["symbol", "link", "replay"] = "symbol"
     link: str | None = None
+    recordings: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _named(self) -> Self:
         if (self.kind == "link") != (self.link is not None):
             raise ValueError("link must be given with kind = 'link', and only then")
+        if (self.kind == "replay") != bool(self.recordings):
+            raise ValueError("recordings must be given with kind = 'replay', and only then")
         return self
+
+
+class Headline(Section):
+    """``[headline]``: one figure for those who see no other.
+
+    Attributes:
+        title: of the figure; left out: the campaign's setting.
+        setting: channel's label; left out: the first.
+        curves: the text that stands at each curve, by its codec's label; left out: all, by label.
+        note: small print under the figure.
+    """
+
+    title: str | None = None
+    setting: str | None = None
+    curves: dict[str, str] = {}
+    note: str = ""
 
 
 class Metrics(Section):
@@ -105,31 +136,45 @@ class Campaign(Section):
     images: Images = Images()
     level: Level = Level()
     metrics: Metrics = Metrics()
+    headline: Headline | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if not self.metrics.names:
             raise ValueError(f"metrics must have at least one of {', '.join(METRICS)}")
-        linked = self.level.kind == "link"
-        if not linked and not all(grid.snr_db for grid in self.grid):
+        kind = self.level.kind
+        if kind == "symbol" and not all(grid.snr_db for grid in self.grid):
             raise ValueError("grid.snr_db is required at symbol level")
-        if linked and any(CHOSEN_BY_FADE in grid.sender_knows for grid in self.grid):
-            raise ValueError("grid.sender_knows must be 'average' over a link")
-        if linked and any(grid.bound for grid in self.grid):
-            raise ValueError("grid.bound must be left out over a link")
+        if kind == "symbol" and any(grid.waveform for grid in self.grid):
+            raise ValueError("grid.waveform must be left out at symbol level, which has none")
+        if kind == "link" and any(CHOSEN_BY_FADE in grid.sender_knows for grid in self.grid):
+            raise ValueError("grid.sender_knows must be 'average' or 'received' over a link")
+        if kind == "symbol" and any(CHOSEN_BY_REPORT in grid.sender_knows for grid in self.grid):
+            raise ValueError("grid.sender_knows must be 'average' or 'fade' at symbol level")
+        for grid in self.grid if kind == "replay" else ():
+            for key in sorted(grid.model_fields_set - {"codec", "mapping"}):
+                raise ValueError(f"grid.{key} must be left out over recordings, which decide it")
+        if kind == "replay" and (self.images.crop_px or self.images.count):
+            raise ValueError("images.crop_px and images.count must be left out over recordings")
         return self
 
 
-def parse_campaign(table: dict[str, Any]) -> Campaign:
+def parse_campaign(table: dict[str, Any], folder: Path | None = None) -> Campaign:
     """Validate a campaign's TOML table.
+
+    Args:
+        table: of the file.
+        folder: that it lies in: weights, links and recordings that are there are found there.
 
     Raises:
         ConfigError: a key is unknown, missing or wrong.
     """
     if isinstance(grid := table.get("grid"), dict):
-        table = {**table, "grid": [_written_out(grid)]}
+        table = {**table, "grid": [_written_out(grid, folder)]}
     elif isinstance(grid, list):
-        table = {**table, "grid": [_written_out(one) for one in grid]}
+        table = {**table, "grid": [_written_out(one, folder) for one in grid]}
+    if folder is not None and isinstance(table.get("level"), dict):
+        table = {**table, "level": _level_beside(table["level"], folder)}
     return validate(Campaign, table, "")
 
 
@@ -151,7 +196,13 @@ def load_campaign(source: str | Path) -> Campaign:
     Raises:
         ConfigError: no such campaign, or its content is not valid.
     """
-    return parse_campaign(read_toml(campaign_file(source)))
+    file = campaign_file(source)
+    return parse_campaign(read_toml(file), file.parent)
+
+
+def campaign_names() -> list[str]:
+    """Names of the bundled campaigns."""
+    return list(_bundled())
 
 
 def campaign_rows() -> list[dict[str, Any]]:
@@ -167,19 +218,42 @@ def _row(name: str, path: Path) -> dict[str, Any]:
 
 
 def _bundled() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(bundled_folder("recipes").glob("campaigns/*.toml"))}
+    found = {path.stem: path for path in bundled_folder("recipes").glob("campaigns/*.toml")}
+    return dict(sorted(found.items()))
 
 
-def _written_out(grid: object) -> object:
+def _written_out(grid: object, folder: Path | None) -> object:
     """A grid whose plug-ins are all tables."""
     if not isinstance(grid, dict):
         return grid
-    tables = {key: grid[key] for key in ("codec", "mapping", "channel") if isinstance(grid.get(key), list)}
-    return {**grid, **{key: [_table(one) for one in value] for key, value in tables.items()}}
+    tables = {
+        key: [_table(one, folder) for one in grid[key]]
+        for key in ("codec", "mapping", "channel")
+        if isinstance(grid.get(key), list)
+    }
+    return {**grid, **tables}
 
 
-def _table(one: object) -> object:
-    if not isinstance(one, str):
+def _table(one: object, folder: Path | None) -> object:
+    if isinstance(one, str):
+        name, _, variant = (one, "", "") if ":" in one else one.partition("/")
+        return {"name": name, "variant": variant} if variant else {"name": name}
+    if folder is None or not isinstance(one, dict):
         return one
-    name, _, variant = (one, "", "") if ":" in one else one.partition("/")
-    return {"name": name, "variant": variant} if variant else {"name": name}
+    files = {"weights": ".safetensors", "path": ".safetensors"}
+    return {
+        key: _beside(value, folder) if str(value).endswith(files.get(key, "?")) else value
+        for key, value in one.items()
+    }
+
+
+def _level_beside(level: dict[str, Any], folder: Path) -> dict[str, Any]:
+    recordings = level.get("recordings")
+    if isinstance(recordings, list):
+        level = {**level, "recordings": [_beside(one, folder) for one in recordings]}
+    return {**level, "link": _beside(level["link"], folder)} if "link" in level else level
+
+
+def _beside(name: object, folder: Path) -> object:
+    """The file that lies beside the campaign, if one does."""
+    return str(folder / name) if isinstance(name, str) and (folder / name).exists() else name

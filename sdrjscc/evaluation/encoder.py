@@ -1,10 +1,14 @@
 """An encoder that remembers: neither SNR nor fade nor seed changes what a picture is encoded to."""
 
 import hashlib
+import json
+from functools import lru_cache
 
 from torch import Tensor
 
-from sdrjscc.codecs.base import Codec
+from sdrjscc.codecs.base import Codec, build_codec
+from sdrjscc.linkfile import LinkConfig
+from sdrjscc.mapping.base import Mapper, bind, build_mapper
 from sdrjscc.payload import Plan
 
 _MOST_BYTES = 1 << 28
@@ -33,3 +37,19 @@ class Encoder:
             self._left -= size
             self._kept[key] = payload
         return payload
+
+
+def ends(config: LinkConfig) -> tuple[Codec, Mapper, Encoder]:
+    """Codec, mapper bound to it, and the codec's encoder; the last few are kept.
+
+    Raises:
+        SdrJsccError: one cannot be built.
+    """
+    return _built(json.dumps([config.codec, config.mapping], sort_keys=True))
+
+
+@lru_cache(maxsize=4)
+def _built(tables: str) -> tuple[Codec, Mapper, Encoder]:
+    codec_table, mapping_table = json.loads(tables)
+    codec = build_codec(codec_table)
+    return codec, bind(build_mapper(mapping_table), codec), Encoder(codec)

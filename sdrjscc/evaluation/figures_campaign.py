@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sdrjscc.errors import ConfigError
+from sdrjscc.evaluation.campaign import Headline
 from sdrjscc.evaluation.summary import Curve, gains, reference_curve
 
 if TYPE_CHECKING:
@@ -180,3 +182,46 @@ def pictures_figure(
     data = [{"codec": codec, "picture": caption} for codec, cells in grid.items() for caption, _ in cells]
     text = "As it arrived, with its own PSNR at the SNR set."
     return Drawn(f"{number:02d}-pictures-{place + 1}", f"Pictures: {name}", text, figure, data)
+
+
+def headline_figure(curves: Sequence[Curve], wanted: Headline) -> Drawn | None:
+    """The campaign's headline; ``None`` where none of its curves has a PSNR.
+
+    Args:
+        curves: of all settings.
+        wanted: which of them; see :func:`headline_curves`.
+    """
+    from sdrjscc.evaluation.plots_headline import headline
+
+    setting, there = headline_curves(curves, wanted)
+    chosen = {text: there[codec] for codec, text in (wanted.curves or {name: name for name in there}).items()}
+    chosen = {text: curve for text, curve in chosen.items() if curve.intervals("psnr_db")}
+    if not chosen:
+        return None
+    data = [
+        {"codec": curve.codec, "snr_db": snr, "psnr_db": one.mean, "low": one.low, "high": one.high}
+        for curve in chosen.values()
+        for snr, one in curve.intervals("psnr_db").items()
+    ]
+    figure = headline(chosen, wanted.title or f"PSNR against SNR, {setting}", wanted.note)
+    return Drawn("headline", "Headline", wanted.note or f"PSNR against SNR, {setting}.", figure, data)
+
+
+def headline_curves(curves: Sequence[Curve], wanted: Headline) -> tuple[str, dict[str, Curve]]:
+    """The headline's setting, and all curves in it by their codec.
+
+    Raises:
+        ConfigError: it names a setting or a codec that is not there.
+    """
+    setting = wanted.setting or curves[0].setting
+    there = {curve.codec: curve for curve in curves if curve.setting == setting}
+    _check_named("headline.setting", [setting], [curve.setting for curve in curves])
+    _check_named("headline.curves", list(wanted.curves), list(there))
+    return setting, there
+
+
+def _check_named(key: str, names: Sequence[str], there: Sequence[str]) -> None:
+    for name in names:
+        if name not in there:
+            known = ", ".join(dict.fromkeys(there))
+            raise ConfigError(f"{key} must be of the campaign's {known} (got '{name}')")

@@ -1,6 +1,6 @@
 """One cell of a campaign: every picture sent, decoded and measured. Pure: equal cells, equal rows."""
 
-import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,23 +13,24 @@ from torch import Tensor
 
 from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs._complexity import codec_complexity
-from sdrjscc.codecs.base import Codec, build_codec
+from sdrjscc.codecs.base import build_codec
 from sdrjscc.errors import ConfigError
-from sdrjscc.evaluation.campaign import CHOSEN_BY_FADE, Metrics
-from sdrjscc.evaluation.capacity import at_capacity
+from sdrjscc.evaluation.campaign import CHOSEN_BY_FADE, CHOSEN_BY_REPORT, Metrics
+from sdrjscc.evaluation.capacity import capacity_bytes, code_within
 from sdrjscc.evaluation.cells import Cell
-from sdrjscc.evaluation.encoder import Encoder
+from sdrjscc.evaluation.encoder import ends
+from sdrjscc.evaluation.over_link import send_over_link
+from sdrjscc.evaluation.over_recordings import check_decoder, from_recording
 from sdrjscc.evaluation.rows import Row
-from sdrjscc.evaluation.symbol_level import Delivered, mean_colour, send_picture
+from sdrjscc.evaluation.sent import Sent
+from sdrjscc.evaluation.symbol_level import Delivered, send_picture
 from sdrjscc.images.io import Picture
 from sdrjscc.images.lpips import Lpips, load_lpips
 from sdrjscc.images.metrics import Metric, ms_ssim, psnr_db, ssim
 from sdrjscc.link.fit import check_fit
 from sdrjscc.link.parts import mode_at_snr
-from sdrjscc.link.result import Result
-from sdrjscc.link.session import Link
-from sdrjscc.linkfile import LinkConfig, Radios
-from sdrjscc.mapping.base import Mapper, bind, build_mapper, modulation_orders
+from sdrjscc.link.transmitter import plan_picture
+from sdrjscc.mapping.base import modulation_orders
 from sdrjscc.randomness import derived_generator
 from sdrjscc.training.channels import build_symbol_channel
 from sdrjscc.units import to_db
@@ -46,19 +47,13 @@ class Job:
         pictures: to send, each of a name of its own.
         metrics: what is measured.
         lpips: backbone file, where it is among the metrics.
+        data: folder of the true pictures, for recordings.
     """
 
     pictures: tuple[Picture, ...]
     metrics: Metrics
     lpips: Path | None = None
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What became of one picture: its pixels and the columns that are not of the picture's quality."""
-
-    delivered: Delivered
-    columns: Row
+    data: Path | None = None
 
 
 def check_job(job: Job) -> None:
@@ -80,14 +75,20 @@ def check_cell(cell: Cell) -> None:
     Raises:
         SdrJsccError: they do not.
     """
-    codec, mapper, _ = _ends(cell.config)
+    if cell.recording is not None:
+        check_decoder(cell.recording, cell.config)
+    codec, mapper, _ = ends(cell.config)
     check_fit(codec, mapper, cell.config.codec, cell.config.mapping)
     if cell.bound is not None and cell.config.codec["name"] != _BOUND_OF:
         raise ConfigError(f"grid.bound must be with codec {_BOUND_OF} (got {cell.codec})")
+    if cell.sender_knows == CHOSEN_BY_REPORT and (cell.on_air or cell.bound):
+        raise ConfigError(
+            "sender_knows = 'received' must be with codecs over a loopback, which needs telling"
+        )
     orders, mode = modulation_orders(mapper), cell.config.mode
     if mode != "auto" and not 0 <= mode < max(1, len(orders)):
         raise ConfigError(f"mode must be one of the {max(1, len(orders))} of {cell.codec} (got {mode})")
-    if not cell.over_link and cell.config.channel is not None:
+    if cell.at_symbol_level and cell.config.channel is not None:
         channel = build_symbol_channel(cell.config.channel)
         if cell.sender_knows == CHOSEN_BY_FADE and not _is_slow(channel):
             raise ConfigError(f"sender_knows = 'fade' must be with slow fading (got channel {cell.channel})")
@@ -97,21 +98,26 @@ def run_cell(job: Job, cell: Cell) -> list[Row]:
     """Send all pictures, in one thread.
 
     Returns:
-        A row a picture, in the order of the pictures.
+        A row a picture, in the order of the pictures; over recordings, of what was received.
 
     Raises:
         SdrJsccError: a part cannot be built, or a radio failed.
     """
-    with _one_thread(), torch.inference_mode():
-        sent = _over_link(cell, job.pictures) if cell.over_link else _over_symbols(cell, job.pictures)
-        return [_row(job, cell, *pair) for pair in zip(job.pictures, sent, strict=True)]
+    with _one_thread(), _unlogged(cell), torch.inference_mode():
+        return [_row(job, cell, sent) for sent in _sent(cell, job.pictures, job.data)]
 
 
 def received_pixels(cell: Cell, picture: Picture) -> Tensor:
     """The picture as it arrives in this cell, uint8 ``[3, H, W]``: the same as its row was measured on."""
-    with _one_thread(), torch.inference_mode():
-        (sent,) = _over_link(cell, (picture,)) if cell.over_link else _over_symbols(cell, (picture,))
+    with _one_thread(), _unlogged(cell), torch.inference_mode():
+        (sent,) = _sent(cell, (picture,), None)
     return sent.delivered.pixels
+
+
+def _sent(cell: Cell, pictures: Sequence[Picture], data: Path | None) -> Iterator[Sent]:
+    if cell.recording is not None:
+        return from_recording(cell.recording, cell.config, data)
+    return send_over_link(cell, pictures) if cell.over_link else _over_symbols(cell, pictures)
 
 
 def macs_per_pixel(table: dict[str, Any]) -> float:
@@ -132,9 +138,24 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _row(job: Job, cell: Cell, picture: Picture, sent: Sent) -> Row:
-    pixels, failure = sent.delivered.pixels, sent.delivered.failure
-    quality = {name: _measure(name, job, picture.pixels, pixels).value for name in job.metrics.names}
+@contextmanager
+def _unlogged(cell: Cell) -> Iterator[None]:
+    """What the receiver warns of stands in the rows; thousands of them are no news, unless on the air."""
+    log = logging.getLogger("sdrjscc.link")
+    before = log.level
+    log.setLevel(before if cell.on_air else logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _row(job: Job, cell: Cell, sent: Sent) -> Row:
+    picture, pixels, failure = sent.picture, sent.delivered.pixels, sent.delivered.failure
+    quality = {
+        name: _measure(name, job, picture.pixels, pixels).value if sent.known else None
+        for name in job.metrics.names
+    }
     return {
         **cell.keys(),
         "image": picture.name,
@@ -157,7 +178,7 @@ def _measure(name: str, job: Job, sent: Tensor, received: Tensor) -> Metric:
 
 
 def _over_symbols(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
-    codec, mapper, encoder = _ends(cell.config)
+    codec, mapper, encoder = ends(cell.config)
     assert cell.config.channel is not None
     assert cell.snr_db is not None
     channel = build_symbol_channel(cell.config.channel)
@@ -167,22 +188,21 @@ def _over_symbols(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
         if cell.sender_knows == CHOSEN_BY_FADE:
             known_db += _fade_db(channel, derived_generator(*keys))
         if cell.bound is not None:
-            yield Sent(_at_capacity(cell, picture, known_db), {})
+            yield Sent(picture, _at_capacity(cell, picture, known_db))
             continue
         wanted = cell.config.mode
         mode = mode_at_snr(codec, mapper, known_db) if wanted == "auto" else wanted
         link = codec, mapper, channel
         generator = derived_generator(*keys)
         delivered = send_picture(*link, picture, cell.snr_db, generator, mode=mode, encode=encoder)
-        yield Sent(delivered, {"mode_used": mode})
+        yield Sent(picture, delivered, {"mode_used": mode})
 
 
 def _at_capacity(cell: Cell, picture: Picture, snr_db: float) -> Delivered:
-    table = cell.config.codec
-    variant, speed, rho = str(table["variant"]), table["speed"], table["rho"]
-    assert isinstance(speed, int)
-    assert isinstance(rho, float)
-    return at_capacity(variant, speed, _ends(cell.config)[0].multiple, rho, picture, snr_db)
+    codec = ends(cell.config)[0]
+    symbols = plan_picture(codec, picture.width, picture.height).symbols
+    budget = capacity_bytes(symbols, snr_db)
+    return code_within(cell.config.codec, codec.multiple, picture, budget, symbols)
 
 
 def _is_slow(channel: SymbolChannel) -> bool:
@@ -195,47 +215,6 @@ def _fade_db(channel: SymbolChannel, generator: torch.Generator) -> float:
     assert draw is not None
     gain = draw(torch.zeros(1, 1, dtype=torch.complex64), generator)
     return to_db(float(gain.abs().square()))
-
-
-def _over_link(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
-    if cell.config.radios.tx["name"] != "loopback":
-        with Link(cell.config) as link:
-            yield from (_through(link, picture) for picture in pictures)
-        return
-    for picture in pictures:  # a link for each, so that no row depends on the pictures before it
-        generator = derived_generator("campaign link", cell.seed, picture.name, repr(cell.snr_db))
-        seed = int(torch.randint(2**31, (), generator=generator))
-        radios = Radios(tx={**cell.config.radios.tx, "seed": seed}, rx=cell.config.radios.rx)
-        with Link(cell.config.model_copy(update={"radios": radios})) as link:
-            yield _through(link, picture)
-
-
-def _through(link: Link, picture: Picture) -> Sent:
-    result = link.send(picture)
-    columns = {
-        "mode_used": result.plan.mode,
-        "rho_on_air": result.rho_on_air,
-        "pilot_snr_db": result.mean("pilot_snr_db"),
-        "snr_db_measured": None if result.quality is None else result.quality.snr_db,
-    }
-    pixels = mean_colour(picture) if result.pixels is None else result.pixels
-    return Sent(Delivered(pixels, result.plan.symbols, _failure(result)), columns)
-
-
-def _failure(result: Result) -> str | None:
-    return "no packet arrived" if result.received is None else result.received.reason
-
-
-def _ends(config: LinkConfig) -> tuple[Codec, Mapper, Encoder]:
-    """Codec, mapper bound to it, and the codec's encoder."""
-    return _built(json.dumps([config.codec, config.mapping], sort_keys=True))
-
-
-@lru_cache(maxsize=4)
-def _built(tables: str) -> tuple[Codec, Mapper, Encoder]:
-    codec_table, mapping_table = json.loads(tables)
-    codec = build_codec(codec_table)
-    return codec, bind(build_mapper(mapping_table), codec), Encoder(codec)
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 """Figures of a campaign: quality against SNR, what was lost, gains a picture, rate, cost, pictures."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sdrjscc.evaluation._style import (
@@ -30,6 +33,7 @@ from sdrjscc.images.io import to_pillow
 
 LABELS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "lpips": "LPIPS (lower is better)"}
 SNR_LABEL = "SNR per complex symbol (dB)"
+RECEIVED_LABEL = "SNR per complex symbol, as received (dB)"
 _COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY)
 _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", ":")
@@ -42,16 +46,18 @@ def quality(curves: Sequence[Curve], metric: str, title: str) -> Figure:
     with style():
         figure = new_figure(PAGE_IN, 1.3 * HEIGHT_IN)
         axes = figure.add_subplot()
-        for curve, look in zip(curves, _looks(len(curves)), strict=True):
-            found = curve.intervals(metric)
+        for curve, look in zip(curves, _looks_of(curves), strict=True):
+            found = drawn(curve, curve.intervals(metric))
             if not found:
                 continue
             x = [position(curve, snr) for snr in found]
             axes.plot(x, [one.mean for one in found.values()], label=plain(curve.codec, _LONGEST), **look)
             low = [one.mean if one.low is None else one.low for one in found.values()]
             high = [one.mean if one.high is None else one.high for one in found.values()]
-            axes.fill_between(x, low, high, color=look["color"], alpha=0.12, lw=0)
+            if not curve.as_received:
+                axes.fill_between(x, low, high, color=look["color"], alpha=0.12, lw=0)
         _finish(figure, axes, LABELS[metric], title)
+        axes.set_xlabel(_snr_label(curves))
     return figure
 
 
@@ -60,12 +66,13 @@ def undecodable(curves: Sequence[Curve], title: str) -> Figure:
     with style():
         figure = new_figure(PAGE_IN, HEIGHT_IN)
         axes = figure.add_subplot()
-        for curve, look in zip(curves, _looks(len(curves)), strict=True):
-            shares = curve.undecodable()
+        for curve, look in zip(curves, _looks_of(curves), strict=True):
+            shares = drawn(curve, curve.undecodable())
             x = [position(curve, snr) for snr in shares]
             axes.plot(x, [100.0 * one for one in shares.values()], label=plain(curve.codec, _LONGEST), **look)
         axes.set_ylim(-3.0, 103.0)
         _finish(figure, axes, "Not decodable (%)", title)
+        axes.set_xlabel(_snr_label(curves))
     return figure
 
 
@@ -82,21 +89,30 @@ def gain_histograms(
         codecs: all of the setting, in the order that decides their colours in its other figures.
         title: of the figure.
     """
-    everything = np.concatenate([np.asarray(one, dtype=np.float64) for one in gains.values()])
-    reach = max(1.0, float(np.percentile(np.abs(everything), _WITHIN)))
-    edges = np.linspace(-reach, reach, 42)  # 41 bins: 0 is the middle of one
+    edges = _edges(np.concatenate([np.asarray(one, dtype=np.float64) for one in gains.values()]))
     looks = dict(zip(codecs, _looks(len(codecs)), strict=True))
     with style():
         figure = new_figure(PAGE_IN, 0.7 + 0.85 * len(gains))
         rows = figure.subplots(len(gains), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (codec, values) in zip(rows, gains.items(), strict=True):
-            axes.hist(np.clip(values, -reach, reach), bins=edges, color=looks[codec]["color"], alpha=0.85)
+            axes.hist(
+                np.clip(values, edges[0], edges[-1]), bins=edges, color=looks[codec]["color"], alpha=0.85
+            )
             axes.axvline(0.0, color=GREY, lw=0.8)
             axes.set_title(plain(codec, _LONGEST), fontsize=8.0, fontweight="normal")
             axes.set_ylabel("images")
         rows[-1].set_xlabel(f"Gain in PSNR over {plain(reference, _LONGEST)} (dB)")
         figure.suptitle(title, x=0.01, ha="left", fontsize=9.0, fontweight="bold")
     return figure
+
+
+def _edges(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of some 40 bins that hold most gains and 0, which is the middle of one of them."""
+    low, high = np.percentile(gains, [(100 - _WITHIN) / 2, (100 + _WITHIN) / 2])
+    low, high = min(low, -1.0), max(high, 1.0)
+    width = (high - low) / 40
+    first, last = math.floor(low / width), math.ceil(high / width)
+    return np.asarray([(place - 0.5) * width for place in range(first, last + 2)], dtype=np.float64)
 
 
 def rate_distortion(points: Mapping[str, Sequence[tuple[float, float]]], rate: str, title: str) -> Figure:
@@ -114,8 +130,19 @@ def cost(points: Mapping[str, tuple[float, float]], title: str) -> Figure:
     """PSNR against multiply-accumulates a pixel, of codecs that have a network."""
     figure = _scatter({codec: [point] for codec, point in points.items()}, "MACs a pixel", title)
     with style():
-        figure.axes[0].set_xscale("log")
+        axes = figure.axes[0]
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
+        macs = [x for x, _ in points.values()]
+        axes.set_xlim(min(macs) / 1.6, max(macs) * 1.6)
+        axes.margins(y=0.15)
     return figure
+
+
+def _thousands(value: float) -> str:
+    return f"{value / 1e6:g} M" if value >= 1e6 else f"{value / 1e3:g} k" if value >= 1e3 else f"{value:g}"
 
 
 def picture_grid(rows: Mapping[str, Sequence[tuple[str, Tensor]]], title: str) -> Figure:
@@ -147,6 +174,15 @@ def position(curve: Curve, snr_db: float | None) -> float:
     return snr_db if snr_db is not None else curve.mean("snr_db_measured") or 0.0
 
 
+def drawn(curve: Curve, found: Mapping[float | None, Any]) -> dict[float | None, Any]:
+    """What of a curve has a place on the SNR axis: a recording in which nothing was heard has none."""
+    return {snr: one for snr, one in found.items() if snr is not None or len(curve.rows) == 1}
+
+
+def _snr_label(curves: Sequence[Curve]) -> str:
+    return RECEIVED_LABEL if all(curve.as_received for curve in curves) else SNR_LABEL
+
+
 def _scatter(
     points: Mapping[str, Sequence[tuple[float, float]]], label: str, title: str, *, joined: bool = False
 ) -> Figure:
@@ -163,14 +199,27 @@ def _scatter(
 
 def _looks(count: int) -> list[dict[str, Any]]:
     """Colour, marker and line of each curve; the line changes when all colours are used."""
-    styles = [(colour, mark, line) for line in _LINES for colour, mark in zip(_COLOURS, _MARKS, strict=True)]
+    styles = [
+        (colour, _MARKS[(place + 3 * turn) % len(_MARKS)], line)  # no colour has one mark twice
+        for turn, line in enumerate(_LINES)
+        for place, colour in enumerate(_COLOURS)
+    ]
     return [
         {"color": colour, "marker": mark, "ls": line, "ms": 4.0}
         for colour, mark, line in islice(cycle(styles), count)
     ]
 
 
+def _looks_of(curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    """As :func:`_looks`; points that are several recordings are not joined, as their channels differ."""
+    return [
+        look | {"ls": "none"} if curve.as_received else look
+        for curve, look in zip(curves, _looks(len(curves)), strict=True)
+    ]
+
+
 def _finish(figure: Figure, axes: Axes, label: str, title: str) -> None:
     axes.set(xlabel=SNR_LABEL, ylabel=label, title=plain(title, 90))
     axes.grid()
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
     legend_below(figure, 3)

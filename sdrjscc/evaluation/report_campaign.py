@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation import _pictures
 from sdrjscc.evaluation.campaign import Campaign
-from sdrjscc.evaluation.figures_campaign import Drawn, figures_of
+from sdrjscc.evaluation.figures_campaign import Drawn, figures_of, headline_figure
 from sdrjscc.evaluation.intervals import mean_interval
 from sdrjscc.evaluation.page import render_page
 from sdrjscc.evaluation.results import versions
@@ -45,7 +46,7 @@ def write_campaign_report(
 
     Args:
         campaign: what was run.
-        rows: all of them, not empty.
+        rows: all of them.
         out: folder; files of the same name are replaced.
         command: that made it, to stand beside the figures.
         toml: the campaign's text.
@@ -55,8 +56,11 @@ def write_campaign_report(
         Path of the page.
 
     Raises:
+        ConfigError: there are no rows, or the headline names what is not there.
         OSError: from the file system.
     """
+    if not rows:
+        raise ConfigError("a campaign must have at least one row to report (nothing was sent or received)")
     metrics, found = campaign.metrics.names, curves(rows)
     table = summary_rows(rows, metrics)
     summary, everything = _csv(table), _csv(rows, COLUMNS)
@@ -76,7 +80,11 @@ def write_campaign_report(
                 "differences": _differences(there, base) if "psnr_db" in metrics else [],
             }
         )
+    first = None
+    if campaign.headline is not None and "psnr_db" in metrics:
+        first = headline_figure(found, campaign.headline)
     content = {
+        "headline": None if first is None else _kept(first, out / "figures"),
         "about": campaign.campaign,
         "rows": len(rows),
         "images": len({row["image"] for row in rows}),
@@ -88,6 +96,7 @@ def write_campaign_report(
         "sections": sections,
         "metrics": metrics,
         "labels": {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "lpips": "LPIPS"},
+        "recordings": any(row["recording"] is not None for row in rows),
         "on_air": any(row["rho_on_air"] is not None for row in rows),
         "versions": versions(),
     }

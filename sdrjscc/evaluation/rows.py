@@ -34,8 +34,10 @@ COLUMNS = {
     "rho_on_air": "float64",
     "pilot_snr_db": "float64",
     "snr_db_measured": "float64",
+    "recording": "string",
 }
 """Columns and their Arrow types; empty where not measured. Times are not among them: they differ."""
+_LATER = ("recording",)  # columns that parts of earlier versions do not have
 
 Row = dict[str, Any]
 
@@ -64,10 +66,10 @@ def read_rows(path: Path) -> list[Row]:
         table = parquet.ParquetFile(path).read()
     except (OSError, arrow.ArrowException) as error:
         raise ConfigError(f"{path} must be a readable Parquet file (got: {error})") from None
-    if tuple(table.column_names) != tuple(COLUMNS):
-        raise ConfigError(f"{path} must have the columns of a campaign (got {', '.join(table.column_names)})")
-    rows: list[Row] = table.to_pylist()
-    return rows
+    there = table.column_names
+    if {*there, *_LATER} != set(COLUMNS):
+        raise ConfigError(f"{path} must have the columns of a campaign (got {', '.join(there)})")
+    return [{name: row.get(name) for name in COLUMNS} for row in table.to_pylist()]
 
 
 class Parts:

@@ -9,12 +9,20 @@ from torch import Tensor
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation.campaign import Campaign
 from sdrjscc.evaluation.cells import Cell, digests, expand, read_pictures
-from sdrjscc.evaluation.figures_campaign import Drawn, cost_figure, pictures_figure, shown_snrs
+from sdrjscc.evaluation.figures_campaign import (
+    Drawn,
+    cost_figure,
+    headline_curves,
+    pictures_figure,
+    shown_snrs,
+)
 from sdrjscc.evaluation.measuring import Job, check_cell, check_job, macs_per_pixel, received_pixels
-from sdrjscc.evaluation.rows import KEYS, Parts, Row, require_arrow, write_rows
+from sdrjscc.evaluation.rows import COLUMNS, KEYS, Parts, Row, require_arrow, write_rows
 from sdrjscc.evaluation.summary import Curve, Rows, curves, settings
 from sdrjscc.evaluation.workers import run_dask, run_here
+from sdrjscc.images.datasets import find_images
 from sdrjscc.images.io import Picture
+from sdrjscc.link.log import file_hash
 
 ROWS = "rows.parquet"
 
@@ -34,12 +42,12 @@ class CampaignRun:
         out: the folder.
     """
 
-    def __init__(self, campaign: Campaign, data: Path, out: Path, lpips: Path | None = None) -> None:
+    def __init__(self, campaign: Campaign, data: Path | None, out: Path, lpips: Path | None = None) -> None:
         """Read the pictures and build every codec once, so that what cannot work is said at once.
 
         Args:
             campaign: what to do.
-            data: folder of pictures.
+            data: folder of pictures; recordings know the bundled photographs without.
             out: folder of the results; parts of the same cells in it count as done.
             lpips: backbone file, for campaigns that measure LPIPS.
 
@@ -50,11 +58,17 @@ class CampaignRun:
         self.campaign, self.out = campaign, out
         self.cells = expand(campaign)
         wanted = lpips if campaign.metrics.lpips else None
-        self.job = Job(tuple(read_pictures(campaign, data)), campaign.metrics, wanted)
+        replayed = bool(campaign.level.recordings)
+        pictures = tuple(read_pictures(campaign, data))
+        self.job = Job(pictures, campaign.metrics, wanted, data if replayed else None)
         check_job(self.job)
         for cell in self.cells:
             check_cell(cell)
-        self._digests = digests(self.cells, self.job.pictures, campaign.metrics, wanted)
+        if campaign.headline is not None:
+            nothing = dict.fromkeys(COLUMNS)
+            headline_curves(curves([nothing | cell.keys() for cell in self.cells]), campaign.headline)
+        known = [file_hash(file) for file in find_images(data)] if replayed and data is not None else []
+        self._digests = digests(self.cells, pictures, campaign.metrics, wanted, known)
         self._parts = Parts(out / "parts")
 
     def missing(self) -> list[Cell]:
@@ -135,7 +149,7 @@ class CampaignRun:
         return ("" if snr is None else f"{snr:g} dB: ") + level, received_pixels(cell, picture)
 
     def _on_air(self) -> bool:
-        return any(cell.over_link and cell.config.radios.tx["name"] != "loopback" for cell in self.cells)
+        return any(cell.on_air for cell in self.cells)
 
     def _check_shareable(self) -> None:
         if self._on_air():

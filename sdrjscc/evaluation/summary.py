@@ -16,12 +16,18 @@ class Curve:
     Attributes:
         setting: channel, and what the sender knows of it where that is the fade.
         codec: with mapping and mode, where a codec has several in the campaign.
-        rows: of each SNR as set, ascending; of ``None`` where nobody sets it.
+        rows: of each SNR as set, ascending; of recordings, as received; of ``None`` where nobody
+            knows it.
     """
 
     setting: str
     codec: str
     rows: dict[float | None, list[Mapping[str, Any]]]
+
+    @property
+    def as_received(self) -> bool:
+        """Whether its SNRs were measured, and not set."""
+        return all(row["snr_db"] is None for rows in self.rows.values() for row in rows)
 
     def intervals(self, metric: str) -> dict[float | None, Interval]:
         """Mean of a metric at each SNR where any picture has it."""
@@ -40,15 +46,26 @@ class Curve:
 
 def curves(rows: Rows) -> list[Curve]:
     """All curves, by setting and codec, in the order of the rows."""
-    names = _curve_names(rows)
+    names, received = _curve_names(rows), _received_snrs(rows)
     found: dict[tuple[str, str], dict[float | None, list[Mapping[str, Any]]]] = {}
     for row in rows:
         place = found.setdefault((_setting(row), names[_curve_key(row)]), {})
-        place.setdefault(row["snr_db"], []).append(row)
+        level = row["snr_db"] if row["recording"] is None else received[row["recording"]]
+        place.setdefault(level, []).append(row)
     return [
         Curve(setting, codec, dict(sorted(levels.items(), key=lambda item: item[0] or 0.0)))
         for (setting, codec), levels in found.items()
     ]
+
+
+def _received_snrs(rows: Rows) -> dict[str, float | None]:
+    """Of each recording the SNR that its symbols had, as all codecs met it, to a hundredth of a dB."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["recording"] is not None:
+            snr_db = row["pilot_snr_db"] if row["snr_db_measured"] is None else row["snr_db_measured"]
+            found.setdefault(row["recording"], []).extend([] if snr_db is None else [snr_db])
+    return {name: round(sum(all_) / len(all_), 2) if all_ else None for name, all_ in found.items()}
 
 
 def settings(found: Iterable[Curve]) -> dict[str, list[Curve]]:
@@ -81,6 +98,7 @@ def summary_rows(rows: Rows, metrics: Sequence[str]) -> list[dict[str, Any]]:
         means = {metric: curve.intervals(metric) for metric in metrics}
         for snr, there in curve.rows.items():
             line: dict[str, Any] = {"setting": curve.setting, "codec": curve.codec, "snr_db": snr}
+            line["recording"] = ", ".join(sorted({row["recording"] for row in there} - {None})) or None
             line["images"] = len({row["image"] for row in there})
             for metric, found in means.items():
                 one = found.get(snr)

@@ -57,6 +57,8 @@ def row(codec="one", snr_db=0.0, image="a", psnr_db=20.0, **more):
         "rho": 0.1,
         "rho_on_air": None,
         "snr_db_measured": None,
+        "pilot_snr_db": None,
+        "recording": None,
     } | more
 
 
@@ -89,3 +91,19 @@ def test_summary_and_gains_worked_by_hand():
     ]
     assert (lines[1]["psnr_db_low"], lines[1]["psnr_db_high"]) == (21.0, 25.0)
     assert [line["undecodable"] for line in lines] == [0.0, 0.0, 1.0]
+
+
+def test_points_of_recordings_stand_at_the_snr_received():
+    rows = [
+        row(codec, snr_db=None, recording=name, snr_db_measured=snr, psnr_db=level)
+        for codec in ("one", "two")
+        for name, snr, level in (("far", 3.001, 20.0), ("near", 17.004, 30.0), ("silent", None, 10.0))
+    ]
+    for curve in curves(rows):
+        assert curve.as_received
+        assert {snr: there[0]["recording"] for snr, there in curve.rows.items()} == {
+            None: "silent",
+            3.0: "far",
+            17.0: "near",
+        }
+    assert {line["recording"] for line in summary_rows(rows, ["psnr_db"])} == {"far", "near", "silent"}
