@@ -1,0 +1,1 @@
+"""The papers' claims: what campaigns measured, as small tables, figures and a page."""
