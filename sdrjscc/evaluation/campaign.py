@@ -51,7 +51,8 @@ class Grid(Section):
             that the sender knows, over a link as :mod:`sdrjscc.evaluation.capacity` defines it.
         sender_knows: by what ``auto`` chooses: the ``average`` SNR, as it is set; at symbol level that
             of each picture's ``fade``, which over slow fading makes several dB; over a link what was
-            ``received`` of as many symbols just before, over the same channel.
+            ``received`` of as many symbols just before, over the same channel: the effective SNR of
+            their mutual information.
     """
 
     codec: tuple[Table, ...] = Field(min_length=1)

@@ -30,7 +30,7 @@ from sdrjscc.images.io import Picture, to_float, to_uint8
 from sdrjscc.images.padding import crop, pad_to_multiple
 from sdrjscc.link.receiver import Packet
 from sdrjscc.linkfile import Table
-from sdrjscc.units import from_db
+from sdrjscc.units import from_db, to_db
 
 _RAISED = 10.0 ** (torch.arange(31, dtype=torch.float64) / 10.0)  # 0 to 30 dB
 
@@ -52,6 +52,17 @@ def delivered_bits(packets: Sequence[Packet], sent: Tensor, payload_symbols: int
     return sum(
         symbol_bits(packet.symbols, packet.noise_var, references[packet.header.packet]) for packet in packets
     )
+
+
+def effective_snr_db(bits: float) -> float:
+    """The SNR in dB at which white noise leaves a symbol so many bits, ``log2(1 + SNR)``; -inf for none.
+
+    By it a scheme's SNR in white noise says whether the scheme holds where symbols differ in their noise:
+    mutual-information effective SNR mapping, as link-level simulations of OFDM use it (K. Brueninghaus et
+    al., "Link performance models for system level simulations of broadband radio access systems",
+    IEEE PIMRC 2005).
+    """
+    return to_db(2.0**bits - 1.0)
 
 
 def symbol_bits(received: Tensor, noise_var: Tensor, sent: Tensor) -> float:

@@ -5,20 +5,23 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from sdrjscc.codecs.base import Codec
 from sdrjscc.errors import ImageError
 from sdrjscc.evaluation.campaign import CHOSEN_BY_REPORT
-from sdrjscc.evaluation.capacity import code_within, delivered_bits
+from sdrjscc.evaluation.capacity import code_within, delivered_bits, effective_snr_db
 from sdrjscc.evaluation.cells import Cell
-from sdrjscc.evaluation.encoder import ends
+from sdrjscc.evaluation.encoder import Encoder, ends
 from sdrjscc.evaluation.rows import Row
 from sdrjscc.evaluation.sent import Sent
 from sdrjscc.evaluation.symbol_level import Delivered, mean_colour
-from sdrjscc.images.io import Picture
+from sdrjscc.images.io import Picture, to_float
+from sdrjscc.images.padding import pad_to_multiple
 from sdrjscc.link.parts import mode_at_snr
 from sdrjscc.link.result import Result
 from sdrjscc.link.session import Link
 from sdrjscc.link.transmitter import plan_picture
 from sdrjscc.linkfile import LinkConfig, Radios, parse_link
+from sdrjscc.mapping.base import modulation_orders
 from sdrjscc.randomness import derived_generator
 
 _PROBE = "softcast"
@@ -71,11 +74,32 @@ def _probing(cell: Cell, picture: Picture) -> LinkConfig:
 
 
 def _reported_mode(cell: Cell, picture: Picture) -> int:
-    """The mode by the data-aided SNR of as many symbols over this very channel; the lowest if none came."""
+    """The mode by what as many symbols carried over this very channel; the lowest if none came.
+
+    Raised as far as it must be for the picture to fit: a scheme that may fail is better than none.
+    """
     with Link(_seeded(_probing(cell, picture), cell, picture)) as link:
-        quality = link.send(picture).quality
-    codec, mapper, _ = ends(cell.config)
-    return 0 if quality is None else mode_at_snr(codec, mapper, quality.snr_db)
+        result = link.send(picture)
+        payload_symbols = link.parts.waveform.payload_symbols
+    codec, mapper, encoder = ends(cell.config)
+    packets = [] if result.received is None else result.received.assembled.packets
+    mode = 0
+    if packets and result.sent is not None:
+        bits = delivered_bits(packets, result.sent.symbols, payload_symbols)
+        mode = mode_at_snr(codec, mapper, effective_snr_db(bits / (len(packets) * payload_symbols)))
+    return _fitting_mode(codec, encoder, picture, range(mode, max(1, len(modulation_orders(mapper)))))
+
+
+def _fitting_mode(codec: Codec, encode: Encoder, picture: Picture, modes: range) -> int:
+    """The first mode in which the picture fits into its symbols; the first of all if there is none."""
+    images = to_float(pad_to_multiple(picture.pixels.unsqueeze(0), codec.multiple))
+    for mode in modes:
+        try:
+            encode(images, plan_picture(codec, picture.width, picture.height, mode))
+        except ImageError:
+            continue
+        return mode
+    return modes.start
 
 
 def _symbols(cell: Cell, picture: Picture) -> int:

@@ -8,7 +8,7 @@ import torch
 from sdrjscc.cli.main import main
 from sdrjscc.errors import ConfigError
 from sdrjscc.evaluation.campaign import parse_campaign
-from sdrjscc.evaluation.capacity import symbol_bits
+from sdrjscc.evaluation.capacity import effective_snr_db, symbol_bits
 from sdrjscc.evaluation.rows import read_rows
 from sdrjscc.evaluation.running import CampaignRun
 from sdrjscc.images.io import write_png
@@ -128,3 +128,15 @@ def test_a_sender_that_is_told_what_was_received_chooses_by_it(data, tmp_path):
                 "grid": {"codec": ["softcast"], "snr_db": [1.0], "sender_knows": ["received"]},
             }
         )
+
+
+def test_the_effective_snr_is_that_of_white_noise_which_leaves_as_much():
+    assert effective_snr_db(math.log2(11.0)) == pytest.approx(10.0)
+    assert effective_snr_db(0.0) == -math.inf
+
+
+def test_a_scheme_that_may_fail_is_taken_where_the_picture_fits_into_none_below(data, tmp_path):
+    grid = {"codec": [{"name": "separation", "rho": 0.1}], "snr_db": [-3.0], "sender_knows": ["received"]}
+    rows = computed(CampaignRun(parse_campaign(table(**grid)), data, tmp_path))
+    assert all(row["mode_used"] > 0 and row["undecodable"] for row in rows)
+    assert not any("must be larger" in row["reason"] for row in rows)
