@@ -136,7 +136,9 @@ def test_the_effective_snr_is_that_of_white_noise_which_leaves_as_much():
 
 
 def test_a_scheme_that_may_fail_is_taken_where_the_picture_fits_into_none_below(data, tmp_path):
-    grid = {"codec": [{"name": "separation", "rho": 0.1}], "snr_db": [-3.0], "sender_knows": ["received"]}
+    codec = {"name": "separation", "rho": 0.1, "margin_db": 20.0}
+    grid = {"codec": [codec], "snr_db": [-3.0], "sender_knows": ["average", "received"]}
     rows = computed(CampaignRun(parse_campaign(table(**grid)), data, tmp_path))
-    assert all(row["mode_used"] > 0 and row["undecodable"] for row in rows)
-    assert not any("must be larger" in row["reason"] for row in rows)
+    told, untold = ([r for r in rows if r["sender_knows"] == knows] for knows in ("received", "average"))
+    assert all("must be larger" in row["reason"] for row in untold)
+    assert all(row["mode_used"] > 0 and "must be larger" not in (row["reason"] or "") for row in told)
