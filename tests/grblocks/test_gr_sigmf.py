@@ -21,6 +21,7 @@ from sdrjscc.grblocks import FrameReceiver, SigmfSink, SigmfSource, open_link
 from sdrjscc.grblocks.pdu import to_python
 from sdrjscc.grblocks.rx_time import time_tag
 from sdrjscc.link.receiving import SETTLING_SAMPLES
+from sdrjscc.link.parts import build_parts
 from sdrjscc.link.recorded import find_recording, recorded_parts
 from sdrjscc.link.replay import Replay, recorded_link
 
@@ -293,7 +294,7 @@ def test_a_replay_with_another_decoder_keeps_the_recordings_digest(captured_part
     capture = open_capture(find_recording("awgn-10db"))
     changed = recorded_link(capture)
     changed = changed.model_copy(update={"codec": {**changed.codec, "weights": "untrained"}})
-    assert recorded_parts(capture, changed).digest == captured_parts.digest == 0x9051
+    assert recorded_parts(capture, changed).digest == captured_parts.digest != build_parts(changed).digest
 
 
 def test_annotations_survive_a_played_and_recorded_recording(captured_parts, tmp_path):
