@@ -20,8 +20,8 @@ from sdrjscc.evaluation.golden import find_expected
 from sdrjscc.grblocks import FrameReceiver, SigmfSink, SigmfSource, open_link
 from sdrjscc.grblocks.pdu import to_python
 from sdrjscc.grblocks.rx_time import time_tag
-from sdrjscc.link.receiving import SETTLING_SAMPLES
 from sdrjscc.link.parts import build_parts
+from sdrjscc.link.receiving import SETTLING_SAMPLES
 from sdrjscc.link.recorded import find_recording, recorded_parts
 from sdrjscc.link.replay import Replay, recorded_link
 
