@@ -35,7 +35,7 @@ def evaluate(
         str | None, typer.Option(help="Use the workers of the Dask scheduler at this address.")
     ] = None,
     lpips: Annotated[Path | None, typer.Option(help="LPIPS backbone (.safetensors) to measure with.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Forget what was done before.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Compute this campaign's cells again.")] = False,
 ) -> None:
     """Run a campaign, or evaluate one codec; after Ctrl-C the same command goes on.
 
@@ -89,6 +89,8 @@ def _compute(run: "CampaignRun", workers: int, scheduler: str | None) -> None:
     total, left = len(run.cells), len(run.missing())
     if left < total:
         console.print(f"{total - left} of {total} cells were done before", highlight=False)
+    if not left:
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

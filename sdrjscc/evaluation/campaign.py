@@ -50,9 +50,9 @@ class Grid(Section):
             symbols carry behind a perfect channel code: at symbol level at the capacity of the SNR
             that the sender knows, over a link as :mod:`sdrjscc.evaluation.capacity` defines it.
         sender_knows: by what ``auto`` chooses: the ``average`` SNR, as it is set; at symbol level that
-            of each picture's ``fade``, which over slow fading makes several dB; over a link what was
-            ``received`` of as many symbols just before, over the same channel: the effective SNR of
-            their mutual information.
+            of each picture's ``fade``, which over slow fading makes several dB; over a link what is
+            ``received``: the highest mode that comes through the very channel, which no sender
+            can know; a bound on what choosing by reports reaches.
     """
 
     codec: tuple[Table, ...] = Field(min_length=1)

@@ -57,10 +57,7 @@ def delivered_bits(packets: Sequence[Packet], sent: Tensor, payload_symbols: int
 def effective_snr_db(bits: float) -> float:
     """The SNR in dB at which white noise leaves a symbol so many bits, ``log2(1 + SNR)``; -inf for none.
 
-    By it a scheme's SNR in white noise says whether the scheme holds where symbols differ in their noise:
-    mutual-information effective SNR mapping, as link-level simulations of OFDM use it (K. Brueninghaus et
-    al., "Link performance models for system level simulations of broadband radio access systems",
-    IEEE PIMRC 2005).
+    No scheme holds that needs more in white noise.
     """
     return to_db(2.0**bits - 1.0)
 

@@ -5,17 +5,15 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from sdrjscc.codecs.base import Codec
 from sdrjscc.errors import ImageError
 from sdrjscc.evaluation.campaign import CHOSEN_BY_REPORT
 from sdrjscc.evaluation.capacity import code_within, delivered_bits, effective_snr_db
 from sdrjscc.evaluation.cells import Cell
-from sdrjscc.evaluation.encoder import Encoder, ends
+from sdrjscc.evaluation.encoder import ends
 from sdrjscc.evaluation.rows import Row
 from sdrjscc.evaluation.sent import Sent
 from sdrjscc.evaluation.symbol_level import Delivered, mean_colour
-from sdrjscc.images.io import Picture, to_float
-from sdrjscc.images.padding import pad_to_multiple
+from sdrjscc.images.io import Picture
 from sdrjscc.link.parts import mode_at_snr
 from sdrjscc.link.result import Result
 from sdrjscc.link.session import Link
@@ -39,12 +37,45 @@ def send_over_link(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
             yield from (_through(link, picture) for picture in pictures)
         return
     for picture in pictures:  # a link for each, so that no row depends on the pictures before it
-        config = cell.config if cell.bound is None else _probing(cell, picture)
-        if cell.sender_knows == CHOSEN_BY_REPORT and config.mode == "auto":
-            config = config.model_copy(update={"mode": _reported_mode(cell, picture)})
-        with Link(config if cell.on_air else _seeded(config, cell, picture)) as link:
-            link.parts.codec.encode = ends(config)[2]  # type: ignore[method-assign]  # it remembers
-            yield _through(link, picture) if cell.bound is None else _bounded(link, cell, picture)
+        if cell.bound is not None:
+            yield _bounded(cell, picture)
+        elif cell.sender_knows == CHOSEN_BY_REPORT and cell.config.mode == "auto":
+            yield _best(cell, picture)
+        else:
+            yield _once(cell, cell.config, picture)
+
+
+def _once(cell: Cell, config: LinkConfig, picture: Picture) -> Sent:
+    with _link(cell, config, picture) as link:
+        link.parts.codec.encode = ends(config)[2]  # type: ignore[method-assign]  # it remembers
+        return _through(link, picture)
+
+
+def _best(cell: Cell, picture: Picture) -> Sent:
+    """By the highest mode that comes through this very channel; the lowest, which does not, if none does.
+
+    Modes above what the channel carries, and one to spare, are not tried.
+    """
+    sent: Sent | None = None
+    for mode in range(_highest_mode(cell, picture), -1, -1):
+        sent = _once(cell, cell.config.model_copy(update={"mode": mode}), picture)
+        if sent.delivered.failure is None:
+            break
+    assert sent is not None
+    return sent
+
+
+def _highest_mode(cell: Cell, picture: Picture) -> int:
+    codec, mapper, _ = ends(cell.config)
+    with _link(cell, _probing(cell, picture), picture) as link:
+        bits = _carried(link, link.send(picture))
+    modes = max(1, len(modulation_orders(mapper)))
+    snr_db = effective_snr_db(bits / _symbols(cell, picture))  # copies in spare slots count, too
+    return min(mode_at_snr(codec, mapper, snr_db) + 1, modes - 1)
+
+
+def _link(cell: Cell, config: LinkConfig, picture: Picture) -> Link:
+    return Link(config if cell.on_air else _seeded(config, cell, picture))
 
 
 def _seeded(config: LinkConfig, cell: Cell, picture: Picture) -> LinkConfig:
@@ -73,48 +104,27 @@ def _probing(cell: Cell, picture: Picture) -> LinkConfig:
     return parse_link({**whole, "codec": codec, "mapping": {}, "mode": "auto"})
 
 
-def _reported_mode(cell: Cell, picture: Picture) -> int:
-    """The mode by what as many symbols carried over this very channel; the lowest if none came.
-
-    Raised as far as it must be for the picture to fit: a scheme that may fail is better than none.
-    """
-    with Link(_seeded(_probing(cell, picture), cell, picture)) as link:
-        result = link.send(picture)
-        payload_symbols = link.parts.waveform.payload_symbols
-    codec, mapper, encoder = ends(cell.config)
-    packets = [] if result.received is None else result.received.assembled.packets
-    mode = 0
-    if packets and result.sent is not None:
-        bits = delivered_bits(packets, result.sent.symbols, payload_symbols)
-        mode = mode_at_snr(codec, mapper, effective_snr_db(bits / (len(packets) * payload_symbols)))
-    return _fitting_mode(codec, encoder, picture, range(mode, max(1, len(modulation_orders(mapper)))))
-
-
-def _fitting_mode(codec: Codec, encode: Encoder, picture: Picture, modes: range) -> int:
-    """The first mode in which the picture fits into its symbols; the first of all if there is none."""
-    images = to_float(pad_to_multiple(picture.pixels.unsqueeze(0), codec.multiple))
-    for mode in modes:
-        try:
-            encode(images, plan_picture(codec, picture.width, picture.height, mode))
-        except ImageError:
-            continue
-        return mode
-    return modes.start
-
-
 def _symbols(cell: Cell, picture: Picture) -> int:
     return plan_picture(ends(cell.config)[0], picture.width, picture.height).symbols
 
 
-def _bounded(link: Link, cell: Cell, picture: Picture) -> Sent:
-    result, table = link.send(picture), cell.config.codec
-    bits = 0.0
-    if result.received is not None and result.sent is not None:
-        packets = result.received.assembled.packets
-        bits = delivered_bits(packets, result.sent.symbols, link.parts.waveform.payload_symbols)
+def _bounded(cell: Cell, picture: Picture) -> Sent:
+    with _link(cell, _probing(cell, picture), picture) as link:
+        result = link.send(picture)
+        bits = _carried(link, result)
     multiple = ends(cell.config)[0].multiple
-    delivered = code_within(table, multiple, picture, math.floor(bits / 8), _symbols(cell, picture))
+    delivered = code_within(
+        cell.config.codec, multiple, picture, math.floor(bits / 8), _symbols(cell, picture)
+    )
     return Sent(picture, delivered, {**link_columns(result), "mode_used": None})
+
+
+def _carried(link: Link, result: Result) -> float:
+    """Bits that a perfect code could have taken from a transmission."""
+    if result.received is None or result.sent is None:
+        return 0.0
+    packets = result.received.assembled.packets
+    return delivered_bits(packets, result.sent.symbols, link.parts.waveform.payload_symbols)
 
 
 def link_columns(result: Result) -> Row:
