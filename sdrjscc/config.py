@@ -94,6 +94,8 @@ def _sentence(model: type[BaseModel], path: str, entry: Any) -> str:
     if entry["type"] == "missing":
         return f"{key} is required"
     message = entry["msg"].removeprefix("Value error, ")
+    if not key:  # of several tables: what it names is known, and the whole file is too long to show
+        return str(message)
     return f"{key}: {message[0].lower()}{message[1:]} (got {entry['input']!r})"
 
 

@@ -1,6 +1,8 @@
 """Which figures a campaign has, each with the numbers that it was drawn from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 _DIFFERENT_RATE = 0.02
 _PICTURE_SNRS = 4
+_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ def _quality(number: int, setting: str, curves: Sequence[Curve], metric: str) ->
         for snr, one in curve.intervals(metric).items()
     ]
     text = "Mean over the pictures; the bands are 95 % bootstrap intervals over the pictures."
+    if all(curve.as_received for curve in curves):
+        text = "A point is a recording, at the SNR that its symbols had; which one stands in the tables."
+    if without := sum(row[metric] is None for curve in curves for row in curve.all_rows()):
+        why = "arrived without an error" if metric == "psnr_db" else "are too small for it"
+        text += f" {without} rows have no {label.partition(' (')[0]}: those pictures {why}, or are unknown."
     figure = plots.quality(curves, metric, f"{label.partition(' (')[0]} against SNR, {setting}")
     return Drawn(f"{number:02d}-{metric}", f"{label.partition(' (')[0]} against SNR", text, figure, data)
 
@@ -79,9 +87,17 @@ def _undecodable(number: int, setting: str, curves: Sequence[Curve]) -> Drawn:
         for curve in curves
         for snr, share in curve.undecodable().items()
     ]
-    text = "Share of the pictures that could not be sent or decoded; they count as their mean colour."
+    text = "Share of the pictures that could not be sent or decoded; they count as their mean colour. "
+    text += _reasons(row["reason"] for curve in curves for row in curve.all_rows() if row["undecodable"])
     figure = plots.undecodable(curves, f"The cliff, {setting}")
     return Drawn(f"{number:02d}-undecodable", "The cliff", text, figure, data)
+
+
+def _reasons(all_: Iterable[str | None]) -> str:
+    """The commonest reasons with how often each is, alike where they differ in numbers alone."""
+    counts = Counter(re.sub(r"\d+(\.\d+)?", "N", reason or "unknown") for reason in all_)
+    named = [f"{reason} ({count})" for reason, count in counts.most_common(_REASONS)]
+    return f"Why: {'; '.join(named)}."
 
 
 def _gains(number: int, setting: str, curves: Sequence[Curve], reference: str | None) -> Iterator[Drawn]:

@@ -29,6 +29,10 @@ class Curve:
         """Whether its SNRs were measured, and not set."""
         return all(row["snr_db"] is None for rows in self.rows.values() for row in rows)
 
+    def all_rows(self) -> list[Mapping[str, Any]]:
+        """The rows of all SNRs."""
+        return [row for rows in self.rows.values() for row in rows]
+
     def intervals(self, metric: str) -> dict[float | None, Interval]:
         """Mean of a metric at each SNR where any picture has it."""
         found = {snr: mean_interval(list(by_image(rows, metric).values())) for snr, rows in self.rows.items()}

@@ -44,7 +44,7 @@ def computed(run, **options):
     ("change", "sentence"),
     [
         ({"grid": {"codec": [], "snr_db": [1.0]}}, "grid.0.codec"),
-        ({"grid": {"codec": ["softcast"]}}, "grid.snr_db is required at symbol level"),
+        ({"grid": {"codec": ["softcast"]}}, "^grid.snr_db is required at symbol level$"),
         ({"grid": {"codec": ["softcast"], "snr_db": [1.0], "snrs": []}}, "grid.0.snrs is not a known key"),
         ({"level": {"kind": "link"}}, "link must be given with kind = 'link'"),
         ({"metrics": {"psnr_db": False, "ssim": False, "ms_ssim": False}}, "metrics must have at least one"),

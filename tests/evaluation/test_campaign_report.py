@@ -53,6 +53,7 @@ def test_it_holds_all_figures_and_needs_nothing_else(report):
     assert text.count('src="data:image/png;base64,') == len(names)
     assert not re.search(r'(src|href)="(https?:|//|/)', text)
     assert "<script" not in text
+    assert re.search(r"Why: [a-z ]+: its mean colour instead \(\d+\)", text)
 
 
 def test_every_figure_has_its_command_and_its_numbers(report):
