@@ -41,7 +41,7 @@ from sdrjscc.mapping.base import Mapper, bind, build_mapper, transmit
 
 WITHOUT_WEIGHTS: tuple[dict[str, Any], ...] = (
     {"name": "softcast", "variant": "graded"},
-    {"name": "separation", "variant": "avif", "speed": 4, "margin_db": 0.5},
+    {"name": "separation", "variant": "avif", "speed": 4, "margin_db": 0.3},
 )
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle_left")
 SNR_DB, TIMED_AT_DB, SIDE_PX, SMALL_PX = ("1", "10", "19"), 10.0, 256, 32
