@@ -192,6 +192,7 @@ def test_a_picture_goes_out_of_one_pluto_and_into_another(programs, pictures, tm
         Iiod(air) as server,
         running(programs / "pluto_rx.py", tmp_path, uri=server.uri, **settings) as receiver,
     ):
+        wait_for(lambda: server.open_buffers, receiver)  # what is sent before is heard by nobody
         options = {**settings, "attenuation_db": 40, "pictures": pictures}
         with running(programs / "pluto_tx.py", tmp_path, uri=server.uri, **options) as sender:
             wait_for(lambda: len(results(tmp_path / "received")) == 2, receiver, sender)
