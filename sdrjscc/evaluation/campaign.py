@@ -12,7 +12,7 @@ from sdrjscc.errors import ConfigError
 from sdrjscc.linkfile import Table
 
 METRICS = ("psnr_db", "ssim", "ms_ssim", "lpips")
-CHOSEN_BY_FADE, CHOSEN_BY_REPORT = "fade", "received"
+CHOSEN_BY_FADE, CHOSEN_BY_OUTCOME = "fade", "received"
 AS_RECORDED = "recorded"
 """In place of a codec's name: the one that a recording was made with."""
 
@@ -150,7 +150,7 @@ class Campaign(Section):
             raise ValueError("grid.waveform must be left out at symbol level, which has none")
         if kind == "link" and any(CHOSEN_BY_FADE in grid.sender_knows for grid in self.grid):
             raise ValueError("grid.sender_knows must be 'average' or 'received' over a link")
-        if kind == "symbol" and any(CHOSEN_BY_REPORT in grid.sender_knows for grid in self.grid):
+        if kind == "symbol" and any(CHOSEN_BY_OUTCOME in grid.sender_knows for grid in self.grid):
             raise ValueError("grid.sender_knows must be 'average' or 'fade' at symbol level")
         for grid in self.grid if kind == "replay" else ():
             for key in sorted(grid.model_fields_set - {"codec", "mapping"}):

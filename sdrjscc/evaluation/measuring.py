@@ -15,7 +15,7 @@ from sdrjscc.channel.base import SymbolChannel
 from sdrjscc.codecs._complexity import codec_complexity
 from sdrjscc.codecs.base import build_codec
 from sdrjscc.errors import ConfigError
-from sdrjscc.evaluation.campaign import CHOSEN_BY_FADE, CHOSEN_BY_REPORT, Metrics
+from sdrjscc.evaluation.campaign import CHOSEN_BY_FADE, CHOSEN_BY_OUTCOME, Metrics
 from sdrjscc.evaluation.capacity import capacity_bytes, code_within
 from sdrjscc.evaluation.cells import Cell
 from sdrjscc.evaluation.encoder import ends
@@ -81,7 +81,7 @@ def check_cell(cell: Cell) -> None:
     check_fit(codec, mapper, cell.config.codec, cell.config.mapping)
     if cell.bound is not None and cell.config.codec["name"] != _BOUND_OF:
         raise ConfigError(f"grid.bound must be with codec {_BOUND_OF} (got {cell.codec})")
-    if cell.sender_knows == CHOSEN_BY_REPORT and (cell.on_air or cell.bound):
+    if cell.sender_knows == CHOSEN_BY_OUTCOME and (cell.on_air or cell.bound):
         raise ConfigError(
             "sender_knows = 'received' must be with codecs over a loopback, which needs telling"
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from sdrjscc.errors import ImageError
-from sdrjscc.evaluation.campaign import CHOSEN_BY_REPORT
+from sdrjscc.evaluation.campaign import CHOSEN_BY_OUTCOME
 from sdrjscc.evaluation.capacity import code_within, delivered_bits, effective_snr_db
 from sdrjscc.evaluation.cells import Cell
 from sdrjscc.evaluation.encoder import ends
@@ -39,7 +39,7 @@ def send_over_link(cell: Cell, pictures: Sequence[Picture]) -> Iterator[Sent]:
     for picture in pictures:  # a link for each, so that no row depends on the pictures before it
         if cell.bound is not None:
             yield _bounded(cell, picture)
-        elif cell.sender_knows == CHOSEN_BY_REPORT and cell.config.mode == "auto":
+        elif cell.sender_knows == CHOSEN_BY_OUTCOME and cell.config.mode == "auto":
             yield _best(cell, picture)
         else:
             yield _once(cell, cell.config, picture)
@@ -54,7 +54,8 @@ def _once(cell: Cell, config: LinkConfig, picture: Picture) -> Sent:
 def _best(cell: Cell, picture: Picture) -> Sent:
     """By the highest mode that comes through this very channel; the lowest, which does not, if none does.
 
-    Modes above what the channel carries, and one to spare, are not tried.
+    Modes above what the channel carries, and one to spare, are not tried. A codec whose pictures never
+    fail has the order that the effective SNR is good for.
     """
     sent: Sent | None = None
     for mode in range(_highest_mode(cell, picture), -1, -1):
@@ -68,8 +69,12 @@ def _best(cell: Cell, picture: Picture) -> Sent:
 def _highest_mode(cell: Cell, picture: Picture) -> int:
     codec, mapper, _ = ends(cell.config)
     with _link(cell, _probing(cell, picture), picture) as link:
-        bits = _carried(link, link.send(picture))
+        result = link.send(picture)
+        bits, slot_count = _carried(link, result), link.parts.waveform.payload_symbols
+    slot_count *= 0 if result.received is None else len(result.received.assembled.packets)
     modes = max(1, len(modulation_orders(mapper)))
+    if not hasattr(codec, "mode_at"):  # its pictures do not fail, but grow worse: none to spare
+        return mode_at_snr(codec, mapper, effective_snr_db(bits / max(1, slot_count)))
     snr_db = effective_snr_db(bits / _symbols(cell, picture))  # copies in spare slots count, too
     return min(mode_at_snr(codec, mapper, snr_db) + 1, modes - 1)
 

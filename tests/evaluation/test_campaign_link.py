@@ -142,3 +142,10 @@ def test_the_highest_scheme_that_comes_through_is_taken(data, tmp_path):
     told, untold = ([r for r in rows if r["sender_knows"] == knows] for knows in ("received", "average"))
     assert all("must be larger" in row["reason"] for row in untold)
     assert all(row["mode_used"] > 0 and "must be larger" not in (row["reason"] or "") for row in told)
+
+
+def test_a_codec_whose_pictures_never_fail_has_the_order_that_its_channel_is_good_for(data, tmp_path):
+    full = {"name": "ofdm", "payload_ofdm_symbols": 2}  # a picture fills it, without copies
+    grid = {"codec": ["ujscc/ujscc"], "snr_db": [15.0], "sender_knows": ["received"], "waveform": full}
+    rows = computed(CampaignRun(parse_campaign(table(**grid)), data, tmp_path))
+    assert {row["mode_used"] for row in rows} == {2}
