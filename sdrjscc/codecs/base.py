@@ -7,7 +7,9 @@ A codec may have more, which is used where it is there:
 
 - ``mapper_tables``: tensors by name that its mapper needs (:func:`sdrjscc.mapping.base.bind`);
 - ``loss_terms()``: scalars by name that a recipe may weight and add to its loss;
-- ``modes``: how many header modes it encodes in ways of their own; without it, all are the same.
+- ``modes``: how many header modes it encodes in ways of their own; without it, all are the same;
+- ``encodings``: for each mode the first one in which it encodes alike, so that training encodes a batch
+  once for them; without it, each is its own.
 
 Its module may have more as well, see CONTRIBUTING.md.
 """

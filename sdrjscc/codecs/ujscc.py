@@ -133,6 +133,8 @@ class Ujscc(nn.Module):
         )
         sizes = [] if scheme.latent == "pairs" else list(zip(ORDERS, self.dimensions, strict=True))
         self.codebooks = nn.ParameterList(_new_codebook(*shape) for shape in sizes)
+        alike = scheme.networks == "one" and not scheme.switchable and scheme.latent != "increasing"
+        self.encodings = tuple(0 if alike else mode for mode in range(self.modes))
         self.multiple = strides[0] * strides[1]
         self.fingerprint = ""
         self._reach = _REACH if scheme.latent == "pairs" else 1.0

@@ -110,8 +110,8 @@ class Vq:
         """Index of the nearest codeword, int64 ``[B, k]``, of latents ``[B, k, D]``."""
         codebook = self._codebook(mode, payload)
         check_latent("vq", payload, codebook.shape[-1])
-        # |z - c|^2 without the |z|^2 that all codewords share.
-        return (codebook.square().sum(-1) - 2.0 * payload @ codebook.T).argmin(-1)
+        # -|z - c|^2 without the |z|^2 that all codewords share, in one pass.
+        return F.linear(payload, 2.0 * codebook, -codebook.square().sum(-1)).argmax(-1)
 
     def map(self, payload: Tensor, mode: int = 0) -> Tensor:
         """Map ``[B, k, D]`` to complex ``[B, k]``; no gradient.

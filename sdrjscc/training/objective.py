@@ -43,12 +43,13 @@ class Objective(nn.Module):
         own = getattr(codec, "loss_terms", None)
         found: dict[str, Tensor] = own() if callable(own) else {}
         loss = self._weighted(found)
+        payloads = _Payloads(codec, images)
         for mode in modes:
             low, high = self._range(mode)
             drawn = low + (high - low) * torch.rand(len(images), generator=generator)
             snr_db = drawn.to(images.device)
             link = codec, self._mapper, self._channel
-            decoded = symbol_level(*link, images, snr_db, generator, mode=mode)
+            decoded = symbol_level(*link, images, snr_db, generator, mode=mode, payload=payloads[mode])
             loss = loss + LOSSES[self._recipe.loss](decoded.images, images) + self._weighted(decoded.terms)
             found = found | decoded.terms
         self._check_terms(found)
@@ -71,6 +72,22 @@ class Objective(nn.Module):
         if not run.snr_by_mode:
             return run.snr_db
         return snr_ranges(modulation_orders(self._mapper, self.network), *run.snr_db)[mode]
+
+
+class _Payloads(dict[int, Tensor]):
+    """A batch's payload by mode, encoded once for all modes that the codec encodes alike."""
+
+    def __init__(self, codec: Codec, images: Tensor) -> None:
+        super().__init__()
+        self._codec, self._images = codec, images
+
+    def __missing__(self, mode: int) -> Tensor:
+        alike = getattr(self._codec, "encodings", None)
+        first: int = mode if alike is None else alike[mode]
+        if first == mode:
+            height, width = self._images.shape[-2:]
+            self[mode] = self._codec.encode(self._images, self._codec.plan(width, height, mode))
+        return self[first]
 
 
 def check_modes(recipe: Recipe, mapper: Mapper, codec: object) -> None:

@@ -32,6 +32,7 @@ def symbol_level(
     generator: torch.Generator,
     *,
     mode: int = 0,
+    payload: Tensor | None = None,
 ) -> Decoded:
     """Send pictures over a symbol-level channel and decode them.
 
@@ -42,9 +43,10 @@ def symbol_level(
         snr_db: ``[B]``, SNR per complex symbol of each transmission.
         generator: of the channel's noise and fading.
         mode: modulation order, for codecs and mappers that have several.
+        payload: of these pictures in this mode, where they have been encoded already.
     """
     plan = codec.plan(images.shape[-1], images.shape[-2], mode)
-    payload = codec.encode(images, plan)
+    payload = codec.encode(images, plan) if payload is None else payload
     passed = transmit(
         bind(mapper, codec), payload, lambda symbols: channel.apply(symbols, snr_db, generator), mode
     )

@@ -53,6 +53,40 @@ def test_losses_of_modes_add_up() -> None:
     assert not torch.isclose(loss(coded(), (0,)), loss(coded(), (1,)))
 
 
+@pytest.mark.parametrize("variant", ["me1", "deepjscc-q-me1", "ujscc", "ujscc-shared-bn", "te"])
+def test_modes_that_are_encoded_alike_are_encoded_once_with_the_same_gradients(variant: str) -> None:
+    name = "learned" if "q" in variant else "vq"
+    made = coded(
+        codec={"name": "ujscc", "variant": variant, "weights": "untrained"},
+        mapping={"name": name},
+        terms={},
+    )
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    losses, gradients, encodings = [], [], []
+    for together in (True, False):
+        network = load_codec("ujscc", variant, weights="untrained").train()
+        if not together:
+            network.encodings = (0, 1, 2, 3, 4)
+        network.encode = _counting(network.encode, encodings)
+        objective = Objective(network, build_mapper(made.mapping), Recorder(), made)  # type: ignore[arg-type]
+        total = objective(images, (0, 1, 2, 3, 4), torch.Generator().manual_seed(2))
+        total.backward()
+        losses.append(total.detach())
+        gradients.append(torch.cat([weights.grad.flatten() for weights in network.networks.parameters()]))
+    alike = variant in {"me1", "deepjscc-q-me1"}
+    assert encodings == ([0] if alike else [0, 1, 2, 3, 4]) + [0, 1, 2, 3, 4]
+    torch.testing.assert_close(losses[0], losses[1])
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-5)
+
+
+def _counting(encode: Any, modes: list[int]) -> Any:
+    def counted(images: Tensor, plan: Any) -> Tensor:
+        modes.append(plan.mode)
+        return encode(images, plan)  # type: ignore[no-any-return]
+
+    return counted
+
+
 def test_terms_are_weighted_once_a_mode_and_the_codecs_once_a_step() -> None:
     plain = loss(coded(terms={}), (0, 1))
     with_codebook = loss(coded(terms={"codebook": 2.0}), (0, 1))
