@@ -46,6 +46,7 @@ from torch import Tensor, nn
 
 from sdrjscc.codecs._attention import WindowAttention
 from sdrjscc.codecs._depthwise import DepthwiseConv2d
+from sdrjscc.codecs._pointwise import PointwiseConv2d
 from sdrjscc.codecs._weights import load_weights
 from sdrjscc.codecs.base import LatentCodec
 from sdrjscc.config import Section
@@ -214,9 +215,9 @@ def _depthwise(channels: int) -> DepthwiseConv2d:
     return layer
 
 
-def _pointwise(inputs: int, outputs: int, *, gain: float) -> nn.Conv2d:
+def _pointwise(inputs: int, outputs: int, *, gain: float) -> PointwiseConv2d:
     """Begins as a random 1x1 convolution that multiplies amplitudes by ``gain``."""
-    layer = nn.Conv2d(inputs, outputs, 1)
+    layer = PointwiseConv2d(inputs, outputs)
     nn.init.normal_(layer.weight, 0.0, gain * inputs**-0.5)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer

@@ -14,6 +14,7 @@ from sdrjscc.codecs import _attention
 from sdrjscc.codecs._attention import DotProductAttention, WindowAttention
 from sdrjscc.codecs._complexity import codec_complexity, complexity
 from sdrjscc.codecs._depthwise import DepthwiseConv2d
+from sdrjscc.codecs._pointwise import PointwiseConv2d
 from sdrjscc.codecs.base import load_codec
 from sdrjscc.codecs.licrnet import VARIANTS
 from sdrjscc.images.tiles import apply_tiled
@@ -208,7 +209,9 @@ def other_filling(pad, maps, sides):
 
 
 class TestDepthwise:
-    @pytest.mark.parametrize("shape", [(2, 3, 7, 5), (3, 16, 1, 1), (1, 4, 2, 9), (2, 8, 33, 16)])
+    @pytest.mark.parametrize(
+        "shape", [(2, 3, 7, 5), (3, 16, 1, 1), (1, 4, 2, 9), (2, 8, 33, 16), (1, 40, 6, 30)]
+    )
     @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
     @pytest.mark.parametrize("kernel", [3, 5])
     def test_gradients_are_those_of_torch(self, shape, layout, kernel):
@@ -234,5 +237,33 @@ class TestDepthwise:
         module, maps = DepthwiseConv2d(4, 5), random(1, 4, 6, 6)
         own = "ConvolutionBackward0"
         assert type(copy.deepcopy(module).double()(maps.double()).grad_fn).__name__ == own
+        assert type(DepthwiseConv2d(4, 7)(maps).grad_fn).__name__ == own
         monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
         assert type(module(maps).grad_fn).__name__ == own
+
+
+class TestPointwise:
+    @pytest.mark.parametrize("shape", [(2, 3, 7, 5), (3, 16, 1, 1), (1, 1, 4, 6), (2, 8, 33, 16)])
+    @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+    def test_values_and_gradients_are_those_of_torch(self, shape, layout):
+        module = PointwiseConv2d(shape[1], 6)
+        maps = random(*shape).contiguous(memory_format=layout).requires_grad_()
+        expected, result = nn.Conv2d.forward(module, maps), module(maps)
+        torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+        change = random(*result.shape, seed=1)
+        got = torch.autograd.grad(result, (maps, *module.parameters()), change)
+        wanted = torch.autograd.grad(expected, (maps, *module.parameters()), change)
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+    def test_channels_stay_last_without_a_copy(self):
+        maps = random(2, 8, 6, 4).contiguous(memory_format=torch.channels_last)
+        result = PointwiseConv2d(8, 5)(maps)
+        assert result.is_contiguous(memory_format=torch.channels_last)
+        assert type(result.grad_fn).__name__ == "PermuteBackward0"
+
+    def test_parameters_are_those_of_a_convolution(self):
+        module, own = PointwiseConv2d(8, 5), nn.Conv2d(8, 5, 1)
+        own.load_state_dict(module.state_dict())
+        maps = random(2, 8, 6, 4, seed=3)
+        assert torch.equal(module(maps), own(maps))  # channels first: torch's own
+        assert module.to("meta")(maps.to("meta")).shape == (2, 5, 6, 4)
