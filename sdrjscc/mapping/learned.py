@@ -14,7 +14,7 @@ Settled here: power is normalised for equal use of the points.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -47,8 +47,10 @@ class Config(Section):
 
 def build(config: Config) -> "Learned":
     """Build the mapper with fixed constellations."""
-    fixed = [torch.view_as_real(constellation(order, "snake").points) for order in config.orders]
-    return Learned(fixed, demap=config.demap, temperature=config.temperature)
+    fixed = [constellation(order, "snake") for order in config.orders]
+    points = [torch.view_as_real(one.points) for one in fixed]
+    axes = [(one.i_levels, one.q_levels) for one in fixed]
+    return Learned(points, axes=axes, demap=config.demap, temperature=config.temperature)
 
 
 class Learned:
@@ -58,12 +60,20 @@ class Learned:
     values = (2,)
 
     def __init__(
-        self, points: list[Tensor], *, demap: str = "posterior_mean", temperature: float = 0.1
+        self,
+        points: list[Tensor],
+        *,
+        axes: Sequence[Sequence[Tensor]] = (),
+        demap: str = "posterior_mean",
+        temperature: float = 0.1,
     ) -> None:
         """Set up a mapper.
 
         Args:
             points: real ``[M, 2]`` of each mode, of any power; used as they are, not copied.
+            axes: of each mode the levels along I and Q whose every pair is one of the points, of
+                unit mean power: an axis at a time takes sqrt(M) steps instead of M. Left out for
+                points that move.
             demap: ``posterior_mean``, ``hard`` or ``identity``.
             temperature: of the soft assignment.
 
@@ -74,11 +84,12 @@ class Learned:
             if table.ndim != 2 or table.shape[-1] != 2 or len(table) < 2:
                 raise ConfigError(f"points must be [M, 2] with M at least 2 (got {list(table.shape)})")
         self._points, self._demap, self._temperature = points, demap, temperature
+        self._axes = [tuple(levels.unsqueeze(-1) for levels in pair) for pair in axes]
 
     def bind(self, tables: Mapping[str, Tensor]) -> "Learned":
         """The mapper with the codec's ``points0``, ``points1``, ...: see the module."""
-        points = numbered(tables, "points") or self._points
-        return Learned(points, demap=self._demap, temperature=self._temperature)
+        points = numbered(tables, "points")
+        return Learned(points, demap=self._demap, temperature=self._temperature) if points else self
 
     @property
     def orders(self) -> tuple[int, ...]:
@@ -88,7 +99,7 @@ class Learned:
     def points(self, mode: int = 0) -> Tensor:
         """The mode's constellation, complex ``[M]``, of unit mean power."""
         check_mode("learned", mode, len(self._points))
-        return torch.view_as_complex(self._normalised(mode, self._points[mode]).contiguous())
+        return torch.view_as_complex(_normalised(self._points[mode]).contiguous())
 
     def map(self, payload: Tensor, mode: int = 0) -> Tensor:
         """Map I/Q pairs ``[B, k, 2]`` to their nearest points, complex ``[B, k]``.
@@ -98,28 +109,24 @@ class Learned:
         Raises:
             ConfigError: the payload is not real ``[B, k, 2]``, or there is no such mode.
         """
-        return self._assign(payload, mode)[0]
+        return self._assign(payload, mode).straight_through
 
     def soft(self, payload: Tensor, mode: int = 0) -> Tensor:
         """The surrogate of :meth:`map`: mean of the points under the soft assignment."""
-        assignment = self._assign(payload, mode)[1]
-        return torch.view_as_complex(assignment @ self._normalised(mode, payload))
+        return torch.view_as_complex(self._assign(payload, mode).mean)
 
     def demap(self, symbols: Tensor, noise_var: Tensor, mode: int = 0) -> Tensor:
         """Estimate ``[B, k, 2]`` from symbols ``[B, k]``.
 
         The points' mean where lost; 0 with ``identity``.
         """
-        points = self._normalised(mode, symbols.real)
         kept, variance, lost = present(symbols, noise_var)
         received, lost = torch.view_as_real(kept), lost.unsqueeze(-1)
+        factors = self._factors(mode, received)
         if self._demap == "identity":
             return received
-        if self._demap == "hard":
-            nearest = points[_closeness(received, points).argmax(-1)]
-            return torch.where(lost, points.mean(0), nearest)
-        certainty = torch.where(lost, 0.0, 1.0 / variance.unsqueeze(-1))
-        return _closeness(received, points, certainty).softmax(-1) @ points
+        assigned = _Assigned(received, factors, torch.where(lost, 0.0, 1.0 / variance.unsqueeze(-1)))
+        return torch.where(lost, assigned.mean, assigned.nearest) if self._demap == "hard" else assigned.mean
 
     def transmit(self, payload: Tensor, send: Send, mode: int = 0) -> Passed:
         """Map, send and demap; a hard decision has the gradient of what was sent.
@@ -128,33 +135,74 @@ class Learned:
             ``terms``: ``usage``, Kullback-Leibler divergence in nats of the points' mean use
             (soft, over all symbols of the batch) from equal use, 0 to log M.
         """
-        sent, assignment = self._assign(payload, mode)
+        assigned = self._assign(payload, mode)
+        sent, share = assigned.straight_through, assigned.share
         received, noise_var = send(sent)
-        share = assignment.flatten(0, -2).mean(0)
-        usage = (share * share.clamp_min(_TINY).log()).sum() + math.log(len(share))
+        usage = (share * share.clamp_min(_TINY).log()).sum() + math.log(share.numel())
         estimate = self.demap(received, noise_var, mode)
         if self._demap == "hard":
             surrogate = torch.view_as_real(sent)
             estimate = surrogate + (estimate - surrogate).detach()
         return Passed(estimate, noise_var, {"usage": usage})
 
-    def _assign(self, payload: Tensor, mode: int) -> tuple[Tensor, Tensor]:
-        """Nearest points ``[B, k]`` with the soft gradient, and the soft assignment ``[B, k, M]``."""
+    def _assign(self, payload: Tensor, mode: int) -> "_Assigned":
         check_latent("learned", payload, 2)
-        points = self._normalised(mode, payload)
-        closeness = _closeness(payload, points, payload.new_tensor(1.0 / self._temperature))
-        assignment = closeness.softmax(-1)
-        soft, nearest = assignment @ points, points[closeness.detach().argmax(-1)]
-        return torch.view_as_complex(soft + (nearest - soft).detach()), assignment
+        certainty = payload.new_tensor(1.0 / self._temperature).expand(*payload.shape[:-1], 1)
+        return _Assigned(payload, self._factors(mode, payload), certainty)
 
-    def _normalised(self, mode: int, like: Tensor) -> Tensor:
+    def _factors(self, mode: int, like: Tensor) -> list[Tensor]:
+        """Tables whose product are the mode's points: ``[M, 2]``, or one ``[levels, 1]`` an axis."""
         check_mode("learned", mode, len(self._points))
-        points = self._points[mode].to(like)
-        return points * torch.rsqrt(points.square().sum(-1).mean().clamp_min(_TINY))
+        if self._axes:
+            return [levels.to(like) for levels in self._axes[mode]]
+        return [_normalised(self._points[mode].to(like))]
 
 
-def _closeness(pairs: Tensor, points: Tensor, scale: Tensor | None = None) -> Tensor:
-    """``scale * (|z|^2 - |z - c|^2)`` between ``[..., 2]`` and ``[M, 2]``: ``[..., M]``.
+class _Assigned:
+    """Points given to I/Q pairs ``[..., 2]``: the nearest, and softly, each with its share."""
+
+    def __init__(self, pairs: Tensor, factors: Sequence[Tensor], certainty: Tensor) -> None:
+        """Compare ``pairs`` with every point; ``certainty`` ``[..., 1]`` is 1 over the temperature."""
+        self._factors = factors
+        parts = pairs.split([table.shape[-1] for table in factors], -1)
+        self._closeness = [
+            _closeness(part, table, certainty) for part, table in zip(parts, factors, strict=True)
+        ]
+        self._shares = [closeness.softmax(-1) for closeness in self._closeness]
+
+    @property
+    def mean(self) -> Tensor:
+        """Of the points under the soft assignment, ``[..., 2]``."""
+        return torch.cat(
+            [share @ table for share, table in zip(self._shares, self._factors, strict=True)], -1
+        )
+
+    @property
+    def nearest(self) -> Tensor:
+        """The nearest point, ``[..., 2]``; no gradient in the pairs."""
+        chosen = [closeness.argmax(-1) for closeness in self._closeness]
+        return torch.cat([table[index] for index, table in zip(chosen, self._factors, strict=True)], -1)
+
+    @property
+    def straight_through(self) -> Tensor:
+        """The nearest point with the gradient of the mean, complex ``[...]``."""
+        mean = self.mean
+        return torch.view_as_complex(mean + (self.nearest - mean).detach())
+
+    @property
+    def share(self) -> Tensor:
+        """Mean use of every point by all pairs, ``[M]``, or ``[levels, levels]`` of two axes."""
+        flat = [share.flatten(0, -2) for share in self._shares]
+        return flat[0].mean(0) if len(flat) == 1 else flat[0].T @ flat[1] / len(flat[0])
+
+
+def _normalised(points: Tensor) -> Tensor:
+    """Points ``[M, 2]`` scaled to unit mean power."""
+    return points * torch.rsqrt(points.square().sum(-1).mean().clamp_min(_TINY))
+
+
+def _closeness(pairs: Tensor, points: Tensor, scale: Tensor) -> Tensor:
+    """``scale * (|z|^2 - |z - c|^2)`` between ``[..., d]`` and ``[M, d]``: ``[..., M]``.
 
     What all points share changes neither the nearest nor a softmax. One matrix product does all,
     which is several times faster than the differences.
@@ -162,8 +210,7 @@ def _closeness(pairs: Tensor, points: Tensor, scale: Tensor | None = None) -> Te
     Args:
         pairs: z.
         points: c.
-        scale: one for all, or ``[..., 1]``; 1 if ``None``.
+        scale: ``[..., 1]``; where it is 0, all are equally close.
     """
-    scale = pairs.new_ones(()) if scale is None else scale
-    scaled = torch.cat([2.0 * scale * pairs, scale.expand(*pairs.shape[:-1], 1)], -1)
+    scaled = torch.cat([2.0 * scale * pairs, scale], -1)
     return scaled @ torch.cat([points, -points.square().sum(-1, keepdim=True)], -1).T

@@ -142,3 +142,21 @@ def test_a_lost_pair_is_the_points_mean():
 def test_points_of_another_shape_are_refused():
     with pytest.raises(ConfigError, match=r"points must be \[M, 2\] with M at least 2 \(got \[4, 3\]\)"):
         Learned([torch.zeros(4, 3)])
+
+
+@pytest.mark.parametrize("demap", ["posterior_mean", "hard"])
+@pytest.mark.parametrize("mode", range(5))
+def test_square_points_axis_by_axis_are_as_all_at_once(mode, demap):
+    fixed = build_mapper({"name": "learned", "demap": demap})
+    tables = [torch.view_as_real(fixed.points(other)) for other in range(5)]
+    free = Learned(tables, demap=demap)
+    found = []
+    for mapper in (fixed, free):
+        payload = latent(500)
+        passed = transmit(mapper, payload, noisy(12.0), mode)
+        passed.payload_hat.square().sum().backward()
+        lost = mapper.demap(torch.zeros(1, 1, dtype=torch.complex128), torch.tensor([[torch.inf]]), mode)
+        sent = torch.view_as_real(mapper.map(payload, mode)).detach()
+        found.append((passed.payload_hat.detach(), passed.terms["usage"].detach(), payload.grad, lost, sent))
+    for by_axis, at_once in zip(*found, strict=True):
+        torch.testing.assert_close(by_axis, at_once)
