@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from _paper import ren, tables, ujscc
+from _paper import licrnet, power, ren, tables, ujscc
 from _paper.figures import draw, keep_small
 from _paper.numbers import Numbers, collect
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 TABLES = ROOT / "docs" / "results"
 PAGE = ROOT / "docs" / "results.md"
 PRUNING = ROOT / "benchmarks" / "results" / "pruning.json"
-ASSIGNMENT, RECEIVERS = "ujscc-assignment.csv", "ren-receivers.csv"
+ASSIGNMENT, POWER, RECEIVERS = "ujscc-assignment.csv", "ujscc-power.csv", "ren-receivers.csv"
 PICTURES = {"ren-pictures": ("paper-ren-pictures", "01-pictures-1.png")}
 """Figures of the campaigns' own reports that the page shows."""
 
@@ -65,6 +65,11 @@ def _functions(numbers: Numbers) -> dict[str, Any]:
         "norm_statistics": ujscc.norm_statistics,
         "assignment_distortion": ujscc.assignment_distortion,
         "assignment_psnr": lambda: ujscc.assignment_psnr(TABLES / ASSIGNMENT),
+        "power_sent": lambda: power.table(TABLES / POWER),
+        "licrnet_costs": licrnet.costs,
+        "licrnet_scores_ratio": licrnet.scores_ratio,
+        "licrnet_macs_ratio": licrnet.macs_ratio,
+        "licrnet_time_ratio": licrnet.time_ratio,
     }
 
 
@@ -75,13 +80,16 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=Path, help="folder of the campaigns' folders")
     parser.add_argument("--kodak", type=Path, help="test pictures: measures the receivers' errors anew")
-    parser.add_argument("--cifar10", type=Path, help="test pictures: measures the codewords' places anew")
+    parser.add_argument(
+        "--cifar10", type=Path, help="test pictures: measures the codewords' places and the power sent anew"
+    )
     arguments = parser.parse_args()
     runs = arguments.runs
     if arguments.kodak is not None:
         ren.measure_receivers(arguments.kodak, TABLES / RECEIVERS)
     if arguments.cifar10 is not None:
         ujscc.measure_assignment(arguments.cifar10, TABLES / ASSIGNMENT)
+        power.measure(arguments.cifar10, TABLES / POWER)
     if runs is not None:
         print("collected", ", ".join(collect(runs, TABLES)) or "nothing")
         draw(Numbers(TABLES), TABLES)

@@ -50,6 +50,8 @@ CODECS = (
     "ren2026/base",
     "ren2026/gamma-0.5",
     "ujscc/ujscc",
+    "ujscc/deepjscc-q-sbn",
+    "licrnet/small",
     "softcast/graded",
     "separation/avif",
 )

@@ -9,8 +9,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from PIL import Image
+from torch import Tensor
 
 from _paper.numbers import Numbers
+from _paper.ujscc import NAMES, inner_norms, load
 from sdrjscc.evaluation._style import (
     BLUE,
     GREEN,
@@ -27,9 +29,9 @@ from sdrjscc.evaluation._style import (
 )
 from sdrjscc.files import write_atomic
 
-_LABELS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS (lower is better)"}
-_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY)
-_MARKS = ("o", "s", "^", "D", "v", "P", "X")
+_LABELS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "lpips": "LPIPS (lower is better)"}
+_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY, "black")
+_MARKS = ("o", "s", "^", "D", "v", "P", "X", ".")
 _WIDEST_PX, _MOST_BYTES = 1000, 200_000
 _PALETTE = 128
 
@@ -43,6 +45,7 @@ class Panel:
         title: above the panel.
         codecs: in the order of their colours.
         named: what the legend calls them, where that is not their label.
+        beside: campaign and codec of one more curve, measured on the same pictures.
     """
 
     campaign: str
@@ -51,6 +54,13 @@ class Panel:
     codecs: Sequence[str]
     setting: str = ""
     named: Sequence[str] = ()
+    beside: tuple[str, str] | None = None
+
+    @property
+    def curves(self) -> list[tuple[str, str, str]]:
+        """Campaign, codec and name of each curve."""
+        own = [(self.campaign, *pair) for pair in zip(self.codecs, self.named or self.codecs, strict=True)]
+        return own if self.beside is None else [*own, (*self.beside, self.beside[1])]
 
 
 _SHARE = ("deep-jscc", "20", "40", "60-E1D1", "60-E2D2", "80", "100")
@@ -66,6 +76,18 @@ _SEPARATION = (
     "64QAM 3/4, k/n 2/3",
 )
 
+_SCHEMES = (
+    "ujscc",
+    "te",
+    "me1",
+    "me2",
+    "deepjscc-q te",
+    "deepjscc-q me1",
+    "deepjscc-q s-bn",
+)
+_SEPARATE = ("paper-ujscc", "separation, adaptive")
+_PHOTOS = ("ujscc", "ujscc without S-BN")
+_LICRNET = ("LICRnet", "LICRnet-F")
 _UJSCC = ("ujscc", "ujscc without S-BN", "separation, adaptive")
 
 
@@ -98,15 +120,32 @@ FIGURES: dict[str, tuple[Panel, ...]] = {
         Panel("paper-ujscc", "psnr_db", "CIFAR-10, white noise", _UJSCC),
         Panel("paper-ujscc", "ssim", "", _UJSCC),
     ),
+    "ujscc-schemes": (
+        Panel("paper-ujscc-schemes", "psnr_db", "CIFAR-10, white noise", _SCHEMES, beside=_SEPARATE),
+        Panel("paper-ujscc-schemes", "ssim", "", _SCHEMES, beside=_SEPARATE),
+    ),
+    "ujscc-photos": (
+        Panel("paper-ujscc-photos", "psnr_db", "Photographs, 64 x 64 px, white noise", _PHOTOS),
+        Panel("paper-ujscc-photos", "ssim", "", _PHOTOS),
+    ),
+    "licrnet": (
+        Panel("paper-licrnet", "psnr_db", "Kodak, Rician fading, K = 2.8", _LICRNET, "Rician, K 2.8"),
+        Panel("paper-licrnet", "ms_ssim", "", _LICRNET, "Rician, K 2.8"),
+    ),
 }
 """Panels of each figure, side by side, with one legend."""
+
+
+NORMS = {"CIFAR-10": "ujscc_ujscc", "photographs": "ujscc_photos-ujscc"}
+"""Bundled weights whose batch normalisation is drawn."""
 
 
 def draw(numbers: Numbers, target: Path) -> None:
     """Write ``NAME.png`` of every figure whose campaigns have results."""
     for name, panels in FIGURES.items():
-        if all(numbers.has(panel.campaign) for panel in panels):
+        if all(numbers.has(campaign) for panel in panels for campaign, *_ in panel.curves):
             _draw(numbers, panels, target / f"{name}.png")
+    draw_norms(target / "ujscc-norms.png")
 
 
 def _draw(numbers: Numbers, panels: Sequence[Panel], path: Path) -> None:
@@ -122,12 +161,35 @@ def _draw(numbers: Numbers, panels: Sequence[Panel], path: Path) -> None:
 
 
 def _panel(axes: Axes, numbers: Numbers, panel: Panel, *, labelled: bool) -> None:
-    for number, codec in enumerate(panel.codecs):
-        curve = numbers.curve(panel.campaign, codec, panel.metric, panel.setting)
+    for number, (campaign, codec, name) in enumerate(panel.curves):
+        curve = numbers.curve(campaign, codec, panel.metric, panel.setting)
         look: dict[str, Any] = {"color": _COLOURS[number], "marker": _MARKS[number], "ms": 3.5}
-        name = (panel.named or panel.codecs)[number]
         axes.plot(list(curve), list(curve.values()), label=name if labelled else None, **look)
     axes.set(xlabel="SNR per complex symbol (dB)", ylabel=_LABELS[panel.metric], title=panel.title)
+    axes.grid()
+
+
+def draw_norms(path: Path) -> None:
+    """Write the inner decoder's batch normalisation by channel and order, a row for each training."""
+    with style():
+        figure = new_figure(PAGE_IN, 1.7 * HEIGHT_IN)
+        rows = figure.subplots(len(NORMS), 4, sharex=True)
+        for row, (title, weights) in zip(rows, NORMS.items(), strict=True):
+            found = inner_norms(load("ujscc", weights=weights))
+            for axes, (name, orders) in zip(row, found.items(), strict=True):
+                _norm_panel(axes, orders, labelled=axes is rows[0][0])
+                axes.set(title=name if row is rows[0] else "", xlabel="channel" if row is rows[-1] else "")
+            row[0].set_ylabel(title)
+        legend_below(figure, len(NAMES))
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=130)
+    keep_small(picture, path)
+
+
+def _norm_panel(axes: Axes, orders: Sequence[Tensor], *, labelled: bool) -> None:
+    for number, values in enumerate(orders):
+        label = NAMES[number] if labelled else None
+        axes.plot(values.tolist(), label=label, color=_COLOURS[number], linewidth=1.0)
     axes.grid()
 
 

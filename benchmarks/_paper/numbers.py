@@ -13,9 +13,9 @@ from sdrjscc.evaluation.rows import COLUMNS
 from sdrjscc.evaluation.summary import Curve, curves, gains, settings, summary_rows
 from sdrjscc.files import write_text_atomic
 
-METRICS = ("psnr_db", "ssim", "lpips")
-DECIMALS = {"psnr_db": 2, "ssim": 3, "lpips": 3}
-UNITS = {"psnr_db": " dB", "ssim": "", "lpips": ""}
+METRICS = ("psnr_db", "ssim", "ms_ssim", "lpips")
+DECIMALS = {"psnr_db": 2, "ssim": 3, "ms_ssim": 4, "lpips": 3}
+UNITS = {"psnr_db": " dB", "ssim": "", "ms_ssim": "", "lpips": ""}
 _STORED = 4
 
 DSC_60 = ("60-E1D1", "60-E2D1", "60-E2D2", "60-E2D3", "60-E1D2", "60-E3D2")
@@ -44,6 +44,15 @@ _SEPARATION = [
     *(("gamma 0.7", f"{name} 3/4, k/n 0.2") for name in ("4QAM", "64QAM", "256QAM")),
     ("gamma 0", "64QAM 3/4, k/n 2/3"),
 ]
+_SCHEMES = [
+    *(
+        ("ujscc", theirs)
+        for theirs in ("te", "me1", "me2", *(f"deepjscc-q {way}" for way in ("te", "me1", "s-bn")))
+    ),
+    *(("ujscc, posterior mean", theirs) for theirs in ("ujscc", "deepjscc-q s-bn")),
+    *(("te", theirs) for theirs in ("me1", "me2", "deepjscc-q te")),
+    *((f"deepjscc-q {way}", "deepjscc-q me1") for way in ("te", "s-bn")),
+]
 PAIRS: dict[str, Sequence[tuple[str, str]]] = {
     "paper-dsc": _DSC,
     "paper-dsc-lpips": _DSC,
@@ -52,6 +61,9 @@ PAIRS: dict[str, Sequence[tuple[str, str]]] = {
     "paper-ren-orders": _ORDERS,
     "paper-ren-separation": _SEPARATION,
     "paper-ujscc": [("ujscc", "ujscc without S-BN"), ("ujscc", "separation, adaptive")],
+    "paper-ujscc-schemes": _SCHEMES,
+    "paper-ujscc-photos": [("ujscc", "ujscc without S-BN")],
+    "paper-licrnet": [("LICRnet", "LICRnet-F")],
 }
 """Of each campaign, which codecs are compared picture by picture: the first less the second."""
 

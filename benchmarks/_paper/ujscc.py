@@ -88,9 +88,9 @@ def inner_norms(codec: Ujscc) -> dict[str, list[Tensor]]:
     }
 
 
-def norm_statistics() -> str:
+def norm_statistics(weights: str = "bundled") -> str:
     """Mean over the channels of the inner decoder's batch normalisation, by order."""
-    found = inner_norms(load("ujscc"))
+    found = inner_norms(load("ujscc", weights=weights))
     rows = [
         (name, *(f"{float(values.abs().mean()):.3f}" for values in orders)) for name, orders in found.items()
     ]
