@@ -90,14 +90,13 @@ def _codec(what: str) -> dict[str, Any] | None:
 
 def _text(codec: dict[str, Any], choice: Choice) -> str:
     from sdrjscc.evaluation.one_codec import CROP_PX, codec_campaign
-    from sdrjscc.evaluation.symbol_level import CARD_SNR_DB
 
     if choice.weights is not None:
         codec["weights"] = choice.weights
     crop_px = CROP_PX if choice.crop_px is None else choice.crop_px
     return codec_campaign(
         codec,
-        snr_db=CARD_SNR_DB if choice.snr_db is None else _numbers(choice.snr_db),
+        snr_db=None if choice.snr_db is None else _numbers(choice.snr_db),
         channel=choice.channel or "awgn",
         crop_px=crop_px or None,
         lpips=choice.lpips is not None,

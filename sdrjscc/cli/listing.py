@@ -91,12 +91,13 @@ def _print(what: Listed, rows: list[dict[str, Any]]) -> None:
     flat = [_codec(row) if what is Listed.CODECS else _flat(row) for row in rows]
     caption = "PSNR in dB by SNR" if what is Listed.WEIGHTS else None
     table = Table(box=SIMPLE, pad_edge=False, padding=0, title=what.value, caption=caption)
-    for key, value in flat[0].items():
+    columns = max(flat, key=len)  # weights for high SNRs have one more
+    for key, value in columns.items():
         words = isinstance(value, str) and key not in _NUMBERS
         whole = key != "description"
         table.add_column(key.replace("_", " "), justify="left" if words else "right", no_wrap=whole)
     for row in flat:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row.get(key, "")) for key in columns))
     needed = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
     if what in (Listed.RECIPES, Listed.CAMPAIGNS):  # of which the descriptions wrap
         needed = _LEAST_WIDTH

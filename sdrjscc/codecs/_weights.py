@@ -100,13 +100,15 @@ def _bundled_path(codec: str, architecture: Mapping[str, Any]) -> Path:
     if not path.exists():
         raise NotBundled(
             f"codec {codec} must have bundled weights for variant {architecture.get('variant')} "
-            f"(bundled: {_bundled_names()})"
+            f"(bundled: {_bundled_names(codec)})"
         )
     return path
 
 
-def _bundled_names() -> str:
-    return ", ".join(sorted(path.stem for path in BUNDLED.glob("*.safetensors"))) or "none"
+def _bundled_names(codec: str = "") -> str:
+    """Names of a codec's bundled weights, or of all."""
+    start = f"{codec}_" if codec else ""
+    return ", ".join(sorted(path.stem for path in BUNDLED.glob(f"{start}*.safetensors"))) or "none"
 
 
 def _named_path(source: str) -> Path:

@@ -68,7 +68,10 @@ def export(
     _check_name(name)
     best = run / "best.safetensors"
     if not best.exists():
-        raise TrainingError(f"a run must hold best.safetensors to be exported (there is none in {run})")
+        raise TrainingError(
+            f"a run must hold best.safetensors to be exported, which training writes at every "
+            f"validation, the first after its recipe's validate_every steps (there is none in {run})"
+        )
     recipe, step = read_run(run / "checkpoint.pt")
     table = {**recipe.codec, "weights": str(best)}
     options = architecture(recipe.codec)

@@ -1,6 +1,7 @@
 """``sdrjscc evaluate``: one codec from the command line, and what it says of what cannot be."""
 
 import shutil
+import tomllib
 
 import pytest
 from command_line import fails
@@ -73,12 +74,20 @@ def test_weights_of_a_file_snrs_channel_and_size_are_taken(data, tmp_path):
     }
     page = (out / "campaign.html").read_text(encoding="utf-8")
     assert "--snr-db 3,9.5 --channel fading --crop 64" in page
-    moved = tmp_path / "moved.safetensors"
-    file.rename(moved)
-    for name in ("mine", "moved"):  # what the weights hold counts, and not where they lie
-        if name == "moved":
-            assert main([*command, "--weights", str(moved), *options]) == 0
+    moved = tmp_path / "elsewhere" / "mine.safetensors"
+    moved.parent.mkdir()
+    file.rename(moved)  # what the weights hold counts, and not where they lie
+    assert main([*command, "--weights", str(moved), *options]) == 0
     assert len(list((out / "parts").iterdir())) == 2
+
+
+def test_two_weights_of_a_codec_have_folders_and_names_of_their_own():
+    tables = [{"name": "ujscc", "variant": "ujscc"}, {"name": "ujscc", "weights": "ujscc_ujscc-alike"}]
+    found = [tomllib.loads(codec_campaign(table)) for table in tables]
+    assert [one["campaign"]["name"] for one in found] == ["ujscc_ujscc", "ujscc_ujscc_ujscc-alike"]
+    assert found[1]["grid"]["codec"][0]["label"] == "ujscc ujscc_ujscc-alike"
+    assert {25.0} <= set(found[0]["grid"]["snr_db"]), "its card has it: there is 256-QAM"
+    assert 25.0 not in tomllib.loads(codec_campaign({"name": "softcast"}))["grid"]["snr_db"]
 
 
 def test_pictures_smaller_than_the_crop_are_whole_and_the_order_follows_the_snr(small, tmp_path):
