@@ -176,10 +176,12 @@ def draw_norms(path: Path) -> None:
         rows = figure.subplots(len(NORMS), 4, sharex=True)
         for row, (title, weights) in zip(rows, NORMS.items(), strict=True):
             found = inner_norms(load("ujscc", weights=weights))
-            for axes, (name, orders) in zip(row, found.items(), strict=True):
-                _norm_panel(axes, orders, labelled=axes is rows[0][0])
-                axes.set(title=name if row is rows[0] else "", xlabel="channel" if row is rows[-1] else "")
+            for axes, orders in zip(row, found.values(), strict=True):
+                _norm_panel(axes, orders, labelled=axes is rows[0, 0])
             row[0].set_ylabel(title)
+        for top, bottom, name in zip(rows[0], rows[-1], found, strict=True):
+            top.set_title(name)
+            bottom.set_xlabel("channel")
         legend_below(figure, len(NAMES))
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=130)
