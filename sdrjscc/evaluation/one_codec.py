@@ -13,6 +13,8 @@ from sdrjscc.link.fit import codec_name
 from sdrjscc.linkfile import Table
 
 CROP_PX = 256
+BEST = "best.safetensors"
+"""What every training run calls its weights."""
 
 
 def codec_campaign(
@@ -52,7 +54,8 @@ def codec_campaign(
 
 def _shown(codec: Table) -> str:
     """Codec, variant and, where they are said, weights: what tells one evaluation from another."""
-    weights = Path(str(codec["weights"])).stem if "weights" in codec else ""
+    path = Path(str(codec.get("weights", "")))
+    weights = path.parent.name if path.name == BEST else path.stem  # a run's folder has its name
     return f"{codec_name(codec)} {weights}".strip()
 
 

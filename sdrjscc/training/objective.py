@@ -75,7 +75,10 @@ class Objective(nn.Module):
 
 
 class _Payloads(dict[int, Tensor]):
-    """A batch's payload by mode, encoded once for all modes that the codec encodes alike."""
+    """A batch's payload by mode, encoded once for all modes that the codec encodes alike.
+
+    The encoder's batch norm, too, then follows the batch once a step.
+    """
 
     def __init__(self, codec: Codec, images: Tensor) -> None:
         super().__init__()

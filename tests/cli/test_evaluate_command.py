@@ -86,6 +86,8 @@ def test_two_weights_of_a_codec_have_folders_and_names_of_their_own():
     found = [tomllib.loads(codec_campaign(table)) for table in tables]
     assert [one["campaign"]["name"] for one in found] == ["ujscc_ujscc", "ujscc_ujscc_ujscc-alike"]
     assert found[1]["grid"]["codec"][0]["label"] == "ujscc ujscc_ujscc-alike"
+    run = tomllib.loads(codec_campaign({"name": "licrnet", "weights": "runs/mine/best.safetensors"}))
+    assert run["campaign"]["name"] == "licrnet_mine"
     assert {25.0} <= set(found[0]["grid"]["snr_db"]), "its card has it: there is 256-QAM"
     assert 25.0 not in tomllib.loads(codec_campaign({"name": "softcast"}))["grid"]["snr_db"]
 
