@@ -8,7 +8,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import paper_results
-from _paper import numbers
+from _paper import licrnet, numbers
+from _paper.figures import Panel
 from _paper.tables import markdown
 
 from sdrjscc.evaluation.campaign import campaign_rows
@@ -76,3 +77,14 @@ def test_the_page_is_rendered_from_its_tables() -> None:
 def test_every_campaign_that_the_page_names_is_bundled() -> None:
     bundled = {one["campaign"] for one in campaign_rows()}
     assert {*numbers.PAIRS, *(campaign for campaign, _ in paper_results.PICTURES.values())} <= bundled
+
+
+def test_attention_scores_are_a_key_for_each_query_of_a_window() -> None:
+    """128^2 queries of 4x4 keys, 64^2 of 8x8, 32^2 of 16x16, coding and decoding; LICRnet-F: 8x8 in all."""
+    assert licrnet.scores("small") == 2 * (128**2 * 16 + 64**2 * 64 + 32**2 * 256)
+    assert licrnet.scores("small-F") == 2 * 64 * (128**2 + 64**2 + 32**2)
+
+
+def test_a_panel_may_have_a_curve_of_another_campaign() -> None:
+    panel = Panel("one", "psnr_db", "", ("a", "b"), named=("A", "B"), beside=("other", "c"))
+    assert panel.curves == [("one", "a", "A"), ("one", "b", "B"), ("other", "c", "c")]

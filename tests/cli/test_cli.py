@@ -177,6 +177,16 @@ def test_list_everything_else(what: str, capsys: pytest.CaptureFixture[str]) -> 
     assert isinstance(json.loads(capsys.readouterr().out), list)
 
 
+def test_list_weights_has_a_head_for_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    """Cards of codecs for high SNRs have one more SNR than the first row's."""
+    assert main(["list", "weights"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (head,) = [" ".join(line) for line in lines if line[:2] == ["name", "parameters"]]
+    assert head.endswith("13 dB 19 dB 25 dB")
+    (row,) = [line for line in lines if line[:1] == ["ujscc_ujscc"]]
+    assert len(row) == 3 + head.count(" dB")
+
+
 def test_usage_errors_exit_with_2() -> None:
     assert main(["link"]) == 2
     assert main(["nonsense"]) == 2
